@@ -1,0 +1,87 @@
+"""The contract: what users write, what they read, and what our own parts say to each other."""
+
+from one_ring.api.documents import dump_yaml, load_yaml
+from one_ring.api.model import FieldError, Rule, field_errors
+from one_ring.api.names import (
+    API_VERSION,
+    ATTEMPT_LABEL,
+    DISPLAY_NAME_ANNOTATION,
+    GROUP,
+    JOB_LABEL,
+    KIND,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    PLURAL,
+    VERSION,
+    child_name,
+    job_id,
+)
+from one_ring.api.reports import (
+    FAILURE_OF_EXIT_CODE,
+    TERMINATION_MESSAGE_LIMIT_BYTES,
+    ExitCode,
+    FinalReport,
+    Outcome,
+    ProgressReport,
+    Stage,
+)
+from one_ring.api.spec import Resources, SecretKey, Storage, TrainingJobSpec, Volume
+from one_ring.api.status import (
+    STATUS_WORDS,
+    Attempt,
+    Checkpoint,
+    Condition,
+    FailureClass,
+    Fault,
+    Output,
+    Phase,
+    Progress,
+    TrainingJobStatus,
+)
+from one_ring.api.training_config import TrainingConfig
+from one_ring.api.training_job import ObjectMeta, TrainingJob
+
+__all__ = [
+    "API_VERSION",
+    "ATTEMPT_LABEL",
+    "DISPLAY_NAME_ANNOTATION",
+    "FAILURE_OF_EXIT_CODE",
+    "GROUP",
+    "JOB_LABEL",
+    "KIND",
+    "MANAGED_BY",
+    "MANAGED_BY_LABEL",
+    "PLURAL",
+    "STATUS_WORDS",
+    "TERMINATION_MESSAGE_LIMIT_BYTES",
+    "VERSION",
+    "Attempt",
+    "Checkpoint",
+    "Condition",
+    "ExitCode",
+    "FailureClass",
+    "Fault",
+    "FieldError",
+    "FinalReport",
+    "ObjectMeta",
+    "Outcome",
+    "Output",
+    "Phase",
+    "Progress",
+    "ProgressReport",
+    "Resources",
+    "Rule",
+    "SecretKey",
+    "Stage",
+    "Storage",
+    "TrainingConfig",
+    "TrainingJob",
+    "TrainingJobSpec",
+    "TrainingJobStatus",
+    "Volume",
+    "child_name",
+    "dump_yaml",
+    "field_errors",
+    "job_id",
+    "load_yaml",
+]

@@ -1,0 +1,1 @@
+"""The trainer: runs on a laptop, and in the trainer image."""
