@@ -135,6 +135,7 @@ class TrainingJobStatus(CamelModel):
     job_name: Annotated[str, Field(max_length=63)] | None = Field(
         None, description="The latest attempt's batch/v1 Job."
     )
+    gpus: int | None = Field(None, ge=0, description="GPUs that the latest attempt asks for.")
     progress: Progress | None = Field(None, description="How far the training is.")
     attempts: list[Attempt] = Field(default_factory=list, max_length=50, description="Every attempt, oldest first.")
     last_checkpoint: Checkpoint | None = Field(None, description="Newest state that a resume would start from.")
