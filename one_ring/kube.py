@@ -125,9 +125,12 @@ class Kube:
             if not token:
                 return items
 
-    async def create(self, resource: Resource, body: Object, *, namespace: str = "") -> Object:
-        """Creates the object; never retried, because a lost answer may hide a success."""
-        return await self._call("post", resource.path(namespace), body=body, retry=False)
+    async def create(
+        self, resource: Resource, body: Object, *, namespace: str = "", field_validation: str = "Strict"
+    ) -> Object:
+        """Creates the object; never retried, because a lost answer may hide a success. Unknown fields are refused."""
+        query = [("fieldValidation", field_validation)]
+        return await self._call("post", resource.path(namespace), body=body, retry=False, query_params=query)
 
     async def merge_patch(
         self, resource: Resource, name: str, body: Object, *, namespace: str, subresource: str = ""
