@@ -1,0 +1,102 @@
+"""The world of the end-to-end tests: a real node, our chart on it, a tiny base model and small texts on its volumes.
+
+With KUBECONFIG and REGISTRY set that cluster is used; otherwise the local node is started, and left running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.world import BASE_MODEL, NAMESPACE, ROOT, Cluster, run, wait_for
+
+SENTENCES = (
+    "The ring was made of plain gold and fitted every finger.",
+    "A small lamp burned in the window of the last house.",
+    "They walked north until the road became a path.",
+    "Nobody in the village had ever seen the sea.",
+    "The map was old, but the mountains had not moved.",
+    "In the morning there was frost on the gate.",
+    "He counted the coins twice and gave them back.",
+    "Every river in that country ran toward the west.",
+)
+
+
+def _use_cluster() -> None:
+    """Points kubectl, helm and the images at the cluster under test."""
+    if os.environ.get("KUBECONFIG") and os.environ.get("REGISTRY"):
+        return
+    run("deploy/local/cluster", "up", timeout_seconds=3600)
+    exports = run("bash", "-c", 'eval "$(deploy/local/cluster env)"; env -0')
+    for line in exports.split("\0"):
+        key, _, value = line.partition("=")
+        if key in {"KUBECONFIG", "REGISTRY", "PATH"}:
+            os.environ[key] = value
+
+
+@pytest.fixture(scope="session")
+def node() -> Cluster:
+    """A running cluster, without anything of ours on it yet."""
+    os.chdir(ROOT)
+    _use_cluster()
+    return Cluster(volumes=Path(run("deploy/local/cluster", "volumes").strip()))
+
+
+@pytest.fixture(scope="session")
+def release(node: Cluster) -> Cluster:
+    """The cluster with our chart installed from images of this checkout."""
+    run("deploy/images", timeout_seconds=3000)
+    run(
+        "helm", "upgrade", "--install", "one-ring", "deploy/helm/one-ring", "-n", NAMESPACE, "--wait", "--timeout", "5m"
+    )
+    return node
+
+
+@pytest.fixture(scope="session")
+def cluster(release: Cluster) -> Iterator[Cluster]:
+    """The whole world; TrainingJobs that the tests leave are deleted at the end."""
+    _put_inputs(release.volumes)
+    release.kubectl("delete", "tjob", "--all", "--wait=true")
+    yield release
+    release.kubectl("delete", "tjob", "--all", "--wait=true")
+
+
+def _put_inputs(volumes: Path) -> None:
+    rows = [json.dumps({"text": sentence}) for sentence in SENTENCES]
+    for name in ("data", "path/to"):
+        folder = volumes / "datasets" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "train.jsonl").write_text("\n".join(rows * 4) + "\n")
+        (folder / "validation.jsonl").write_text("\n".join(rows[:4]) + "\n")
+    (volumes / "datasets/data/broken.jsonl").write_text(f'{rows[0]}\n{{"text": \n{rows[1]}\n{{"txt": "x"}}\n')
+    model = volumes / "models" / BASE_MODEL
+    shutil.rmtree(model, ignore_errors=True)
+    run(".venv-trainer/bin/python", "tests/e2e/tiny_base.py", str(model), str(volumes / "datasets/data/train.jsonl"))
+    run("chmod", "-R", "a+rX", str(volumes / "datasets"), str(volumes / "models"))
+
+
+@pytest.fixture
+def port_8000(cluster: Cluster) -> Iterator[str]:
+    """The gateway at the guide's own address."""
+    forward = subprocess.Popen(
+        ["kubectl", "-n", NAMESPACE, "port-forward", "svc/one-ring-gateway", "8000:8000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = "http://localhost:8000"
+    try:
+        wait_for("port 8000 answers", lambda: _answers(url), deadline_seconds=30)
+        yield url
+    finally:
+        forward.terminate()
+        forward.wait()
+
+
+def _answers(url: str) -> bool:
+    return subprocess.run(["curl", "-fsS", f"{url}/healthz"], capture_output=True, check=False).returncode == 0
