@@ -1,0 +1,70 @@
+"""What the node offers in the cluster: GPUs that are only said to be there, and claims on folders of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from node.certificates import NODE_NAME
+from node.kubectl import apply, kubectl
+from node.places import Place
+
+GPUS = 2
+CLAIMS = ("datasets", "models", "outputs")
+# The user that the chart's pods run as; hostPath volumes know no fsGroup.
+POD_USER = 65532
+
+
+def advertise_gpus(place: Place) -> None:
+    patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(GPUS)}]
+    kubectl(place, "patch", "node", NODE_NAME, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+
+
+def gpus(place: Place) -> int:
+    shown = kubectl(place, "get", "node", NODE_NAME, "-o", r"jsonpath={.status.allocatable.nvidia\.com/gpu}")
+    return int(shown or 0)
+
+
+def namespace(name: str) -> dict[str, Any]:
+    enforced = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": enforced}}
+
+
+def make_folders(place: Place) -> None:
+    for name in CLAIMS:
+        folder = place.volumes / name
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, POD_USER, POD_USER)
+        folder.chmod(0o2777)
+
+
+def offer_claims(place: Place, name: str) -> None:
+    """Makes the namespace and, in it, one claim on each folder; every namespace sees the same folders."""
+    make_folders(place)
+    pairs = [pair for claim in CLAIMS for pair in (_volume(place, name, claim), _claim(name, claim))]
+    apply(place, namespace(name), *pairs)
+
+
+def _volume(place: Place, name: str, claim: str) -> dict[str, Any]:
+    spec = _size() | {
+        "claimRef": {"namespace": name, "name": claim},
+        "hostPath": {"path": str(place.volumes / claim), "type": "Directory"},
+        "persistentVolumeReclaimPolicy": "Retain",
+    }
+    spec["capacity"] = spec.pop("resources")["requests"]
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{name}-{claim}"}, "spec": spec}
+
+
+def _claim(name: str, claim: str) -> dict[str, Any]:
+    spec = _size() | {"volumeName": f"{name}-{claim}"}
+    metadata = {"name": claim, "namespace": name}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def _size() -> dict[str, Any]:
+    return {
+        "storageClassName": "",
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "50Gi"}},
+    }

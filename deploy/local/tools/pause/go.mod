@@ -1,0 +1,3 @@
+module one-ring.io/pause
+
+go 1.24
