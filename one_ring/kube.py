@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ class Kube:
 
     async def stream_log(
         self, pod: str, *, namespace: str, container: str = "", follow: bool = False, since_time: str = ""
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The pod's log as it comes; with ``follow`` until the container ends."""
         wanted = {"container": container, "sinceTime": since_time, "follow": "true" if follow else ""}
         response = await self._request(
