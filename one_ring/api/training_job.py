@@ -45,7 +45,7 @@ class TrainingJob(CamelModel):
             "spec.config cannot change once the job has started: create a new job",
         ),
         (
-            "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.?storage == oldSelf.spec.?storage",
+            "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.storage == oldSelf.spec.storage",
             "spec.storage cannot change once the job has started: create a new job",
         ),
         (
