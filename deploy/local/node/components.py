@@ -75,6 +75,8 @@ def _api_server(place: Place, ports: Ports, with_nodes: bool) -> tuple[str, ...]
         "kubelet_client_key": pki / "apiserver-kubelet-client.key",
         "kubelet_preferred_address_types": "InternalIP",
     }
+    # A node that a test makes is ready at once: nobody is there to take the taint off.
+    without_kubelets = {"endpoint_reconciler_type": "none", "disable_admission_plugins": "TaintNodesByCondition"}
     return _flags(
         "kube-apiserver",
         etcd_servers=f"http://{ports.ip}:{ports.etcd}",
@@ -91,8 +93,7 @@ def _api_server(place: Place, ports: Ports, with_nodes: bool) -> tuple[str, ...]
         authorization_mode="Node,RBAC",
         enable_admission_plugins="NodeRestriction",
         allow_privileged="true",
-        endpoint_reconciler_type="lease" if with_nodes else "none",
-        **(kubelet_access if with_nodes else {}),
+        **(kubelet_access if with_nodes else without_kubelets),
     )
 
 
@@ -103,6 +104,7 @@ def _controller_manager(place: Place, with_nodes: bool) -> tuple[str, ...]:
         service_account_private_key_file=place.pki / "service-account.key",
         root_ca_file=place.pki / "ca.crt",
         leader_elect="false",
+        use_service_account_credentials="true",
         secure_port=0,
         # Without kubelets nobody renews the leases of the nodes that tests make.
         controllers="*" if with_nodes else "*,-node-lifecycle-controller",

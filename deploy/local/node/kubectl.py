@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from node.places import Place
+from node.problems import Problem
 from node.shell import attempt, run
 from node.tools import tool
 
@@ -26,8 +27,9 @@ def api_is_ready(place: Place) -> bool:
 
 
 def node_is_ready(place: Place, node: str) -> bool:
-    path = "{.status.conditions[?(@.type=='Ready')].status}"
+    """Ready, and without the taint that keeps pods away until the controllers have seen so."""
+    path = "{.status.conditions[?(@.type=='Ready')].status}{.spec.taints}"
     try:
         return kubectl(place, "get", "node", node, "-o", f"jsonpath={path}") == "True"
-    except Exception:
+    except Problem:
         return False
