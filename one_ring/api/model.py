@@ -87,12 +87,13 @@ class CamelModel(Model):
 def field_errors(refused: ValidationError, *, under: str = "") -> list[FieldError]:
     """The faults of a refused document, in the words that REST, the SDK and the command line show."""
     return [
-        FieldError(_path((under, *fault["loc"])), fault["input"], fault["msg"])
+        FieldError(field_path((under, *fault["loc"])), fault["input"], fault["msg"])
         for fault in refused.errors(include_url=False)
     ]
 
 
-def _path(loc: Iterable[Any]) -> str:
+def field_path(loc: Iterable[Any]) -> str:
+    """Where a fault lies, as in ``config.lora_target_modules[1]``."""
     path = ""
     for part in loc:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
