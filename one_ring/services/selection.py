@@ -60,4 +60,4 @@ def _out_of_range(limit: int | None, offset: int) -> list[FieldError]:
 def _remedy(word: str) -> str:
     nearest = difflib.get_close_matches(word, STATUS_WORDS, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(STATUS_WORDS)}"
-    return f"unknown status {word!r}; {hint}"
+    return f"{word!r} is not a status; {hint}"
