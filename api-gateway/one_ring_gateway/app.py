@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from one_ring import __version__
 from one_ring.services.async_service import AsyncTrainingService
 from one_ring_gateway import docs_page, observing, openapi, probes, problems, routes
+from one_ring_gateway.body_limit import BodyLimit
 from one_ring_gateway.readiness import Readiness
 
-_LARGEST_BODY_BYTES = 64 * 1024
 _DESCRIPTION = "Fine-tuning jobs (LoRA, QLoRA, AdaLoRA) on your own Kubernetes cluster."
 
 
@@ -24,12 +24,12 @@ def create_app(service: AsyncTrainingService) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours works without internet
         redoc_url=None,
-        max_body_size=_LARGEST_BODY_BYTES,
         redirect_slashes=False,
     )
     app.state.service = service
     app.state.readiness = Readiness(service)
     app.state.metrics = metrics
+    app.add_middleware(BodyLimit)
     app.add_middleware(observing.Observing, metrics=metrics)
     problems.install(app)
     app.include_router(routes.router)

@@ -101,6 +101,8 @@ async def _refused_by_schema(_: Request, refused: RequestValidationError) -> Res
     first = faults[0]
     if first["type"] == "json_invalid":
         return problem(400, f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}")
+    if first["type"] == "missing" and tuple(first["loc"]) == ("body",):
+        return problem(400, "the body is empty: send the job as JSON")
     if tuple(first["loc"]) == ("body",) and isinstance(first["input"], bytes):
         return problem(415, "send the body as JSON, with the header Content-Type: application/json")
     errors = [FieldError(field_path(fault["loc"][1:]), fault["input"], fault["msg"]) for fault in faults]
@@ -111,7 +113,6 @@ async def _refused_by_server(request: Request, refused: HTTPException) -> Respon
     details = {
         404: f"there is nothing at {request.url.path}: see /docs",
         405: f"{request.method} is not for {request.url.path}: see /docs",
-        413: "the body is too large: a job's config is a few kilobytes at most",
     }
     detail = details.get(refused.status_code, str(refused.detail))
     return problem(refused.status_code, detail, headers=dict(refused.headers or {}))
@@ -122,7 +123,9 @@ async def _failed(_: Request, __: Exception) -> Response:
 
 
 def _shown(value: Any) -> Any:
-    """The value as JSON can carry it, cut to a length that a message can."""
+    """The value as JSON can carry it, cut to a length that a message can; of a whole object nothing."""
+    if isinstance(value, dict):
+        return None
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):

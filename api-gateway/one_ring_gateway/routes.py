@@ -45,7 +45,7 @@ JobId = Annotated[str, Path(description="The job's id.", examples=["my-finetunin
 Follow = Annotated[bool, Query(description="False answers with what there is now.")]
 
 
-@router.post("", status_code=201, summary="Create a training job", responses={413: {}, 415: {}, 422: {}})
+@router.post("", status_code=201, summary="Create a training job", responses={400: {}, 413: {}, 415: {}, 422: {}})
 async def create(body: JobRequest, service: Service, response: Response) -> Job:
     """Creates a job. It is pending until it is started, or starts at once with `start_immediately`."""
     job = await service.create(body)
@@ -80,6 +80,7 @@ async def cancel(job_id: JobId, service: Service) -> Job:
 
 @router.get(
     "/{job_id}/logs",
+    status_code=200,
     summary="Get training logs",
     response_class=LogAnswer,
     responses={404: {}, 409: {}, 410: {}},

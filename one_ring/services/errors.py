@@ -21,7 +21,7 @@ class JobNotFound(TrainingServiceError):
     """There is no job of that id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"there is no training job {job_id!r} in this namespace: list_jobs() shows the ones there are")
+        super().__init__(f"there is no training job {job_id!r}: list the jobs to see which there are")
         self.job_id = job_id
 
 

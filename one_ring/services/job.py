@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, WrapSerializer
 
-from one_ring.api import Phase, TrainingConfig, TrainingJob, TrainingJobStatus
+from one_ring.api import Condition, Phase, TrainingConfig, TrainingJob, TrainingJobStatus
 
 # Not a number until it is reported, so that format strings work from the start; JSON has no NaN and says null.
 Measured = Annotated[
@@ -143,8 +143,21 @@ def _metrics(status: TrainingJobStatus) -> Metrics:
 
 
 def _error(status: TrainingJobStatus) -> JobError | None:
-    if status.phase is not Phase.FAILED:
-        return None
+    if status.phase is Phase.FAILED:
+        return _failure(status)
+    blocker = next((c for c in status.conditions if _blocks(c, status.phase)), None)
+    return JobError(code=blocker.reason, message=blocker.message) if blocker else None
+
+
+def _blocks(condition: Condition, phase: Phase) -> bool:
+    """Says why the job cannot go on; waiting its turn is no fault."""
+    if condition.status != "False" or phase.is_terminal:
+        return False
+    waiting = phase in (Phase.QUEUED, Phase.PREPARING) and condition.reason != "Waiting"
+    return condition.type == "Accepted" or (condition.type == "Started" and waiting)
+
+
+def _failure(status: TrainingJobStatus) -> JobError:
     last = status.attempts[-1] if status.attempts else None
     failed = next((c for c in status.conditions if c.type == "Failed" and c.status == "True"), None)
     return JobError(
