@@ -58,7 +58,7 @@ class TrainingJob(CamelModel):
             fields=("metadata",),
             holds=lambda job: len(job.metadata.name) <= 52,
             cel="size(self.metadata.name) <= 52",
-            message="has a name of more than 52 characters: shorten it, the names of its Jobs and pods are longer still",
+            message="has a name of more than 52 characters: shorten it, its Jobs and pods get longer ones",
         ),
     )
 

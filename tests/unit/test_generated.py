@@ -38,7 +38,7 @@ def test_no_schema_node_holds_what_a_structural_schema_refuses() -> None:
         ("one_ring.training.trainer", "torch"),
         ("one_ring.training.trainer", "kubernetes"),
         ("one_ring.services.training_service", "torch"),
-        ("one_ring_operator.handlers", "torch"),
+        ("one_ring_operator.watching", "torch"),
         ("one_ring_gateway.app", "torch"),
     ],
 )
