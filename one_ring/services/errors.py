@@ -102,5 +102,6 @@ def _our_path(field: str) -> str:
 
 
 def _sentence(cause: dict[str, Any]) -> str:
-    """The API server's words without the value it puts before them."""
-    return re.sub(r'^(Invalid|Unsupported) value: ("object"|"[^"]*"|[^:]*): ', "", cause.get("message", ""))
+    """The API server's words without the value and the path it puts before them."""
+    words = re.sub(r'^(Invalid|Unsupported) value: ("object"|"[^"]*"|[^:]*): ', "", cause.get("message", ""))
+    return words.removeprefix(f"{cause.get('field', '')} in body ")
