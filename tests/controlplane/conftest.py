@@ -1,6 +1,6 @@
 """The world of the control-plane tests: a real API server, controllers and scheduler, and our CRD; no kubelet.
 
-``cluster`` is the path of a kubeconfig, ``kube`` a connected client whose calls ``run`` completes, ``namespace`` a fresh
+``cluster`` is the path of a kubeconfig, ``kube`` a connected client whose calls ``run`` completes, ``namespace`` a new
 one. With ``ONE_RING_TEST_KUBECONFIG`` set that cluster is used, and left as it is.
 """
 
@@ -10,7 +10,6 @@ import asyncio
 import os
 import subprocess
 import threading
-import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from one_ring.kube import Kube, connect
-from tests.controlplane.api import Api, Refused, until
+from tests.controlplane.api import Api, until
 from tests.controlplane.jobs import Jobs
 from tests.controlplane.kubelet import NODE, offer_claims, offer_node, withdraw_claims
 from tests.controlplane.operating import Operator
@@ -106,14 +105,8 @@ def _install_crd(kubeconfig: str) -> None:
 def _empty(api: Api, namespace: str) -> None:
     """Deletes the namespace. There is no kubelet to end its pods, so they are removed by force."""
     api.delete(f"/api/v1/namespaces/{namespace}")
-    deadline = time.monotonic() + 60
-    while api.find(f"/api/v1/namespaces/{namespace}") and time.monotonic() < deadline:
-        for pod in (api.find(f"/api/v1/namespaces/{namespace}/pods") or {}).get("items", []):
-            try:
-                api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", grace_seconds=0)
-            except Refused:
-                continue
-        time.sleep(0.1)
+    for pod in api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]:
+        api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", grace_seconds=0)
 
 
 @pytest.fixture(scope="session")
