@@ -1,0 +1,1 @@
+"""`make demo`: a model fine-tuned on a real cluster, from nothing to a sentence written with the adapter."""
