@@ -65,6 +65,11 @@ class Facts:
         """Pods of any attempt that may still write to the volumes."""
         return tuple(pod for pod in self.pods if pod.alive)
 
+    def holds(self, child: ChildJob) -> bool:
+        """The Job may still hold a GPU: nobody has told it to go, and its pod has not ended."""
+        has_ended = any(pod.ended and pod.attempt == child.attempt for pod in self.pods)
+        return not (child.finished or child.deleting or has_ended)
+
     @property
     def report(self) -> ProgressReport | None:
         """The attempt's newest report, if one was heard."""

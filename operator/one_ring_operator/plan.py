@@ -59,7 +59,7 @@ def _rest(facts: Facts) -> Plan:
     """A job that is over changes no more, and holds nothing; one being deleted takes its children along."""
     if not facts.status.phase.is_terminal:
         return Plan(facts.status)
-    return Plan(facts.status, delete=tuple(c for c in facts.children if not (c.finished or c.deleting)))
+    return Plan(facts.status, delete=tuple(child for child in facts.children if facts.holds(child)))
 
 
 def _is_final(facts: Facts, ending: Ending) -> bool:
@@ -72,11 +72,12 @@ def _is_final(facts: Facts, ending: Ending) -> bool:
 def _settle(facts: Facts, ending: Ending) -> Plan:
     """The attempt is over, and with it the job."""
     status = so_far.ended(_adopted(facts), ending)
+    older = tuple(child for child in facts.children if child is not facts.child and facts.holds(child))
     if ending.succeeded:
         message = ending.message or "the training is done"
-        return Plan(_finish(facts, status, Phase.SUCCEEDED, "Complete", "TrainingSucceeded", message))
+        return Plan(_finish(facts, status, Phase.SUCCEEDED, "Complete", "TrainingSucceeded", message), delete=older)
     reason = ending.failure_class.value if ending.failure_class else "Internal"
-    return Plan(_finish(facts, status, Phase.FAILED, "Failed", reason, ending.message))
+    return Plan(_finish(facts, status, Phase.FAILED, "Failed", reason, ending.message), delete=older)
 
 
 def _stop(facts: Facts, ending: Ending | None) -> Plan:
@@ -119,7 +120,7 @@ def _launch(facts: Facts, ending: Ending | None) -> Plan:
         return Plan(so_far.with_started(status, blocker, now=facts.now))
     if pause := _pause(facts, status):
         return Plan(so_far.with_started(status, _refused(facts), now=facts.now), look_again=pause)
-    number = status.attempts[-1].number + 1 if status.attempts else 1
+    number = _next_number(facts)
     manifest = build_job(facts.job, attempt=number, settings=facts.settings, ca=facts.ca)
     name = child_name(facts.job.metadata.name, number)
     status = so_far.launched(
@@ -130,7 +131,7 @@ def _launch(facts: Facts, ending: Ending | None) -> Plan:
 
 def _watch(facts: Facts, child: ChildJob, ending: Ending | None) -> Plan:
     """A wanted attempt is there: say how it is going."""
-    older = tuple(c for c in facts.children if c.attempt < child.attempt and not (c.finished or c.deleting))
+    older = tuple(c for c in facts.children if c is not child and facts.holds(c))
     status = _resumed(facts, _adopted(facts))
     if child.deleting:
         if ending:
@@ -195,6 +196,11 @@ def _resumed(facts: Facts, status: TrainingJobStatus) -> TrainingJobStatus:
     if before is None or before.status == "False":
         return status
     return _condition(facts, status, "Suspended", False, "Resumed", "running again, from the newest checkpoint")
+
+
+def _next_number(facts: Facts) -> int:
+    """Above every attempt that was ever seen, so that no pod is taken for another attempt's."""
+    return 1 + max([*(a.number for a in facts.status.attempts), *(pod.attempt for pod in facts.pods)], default=0)
 
 
 def _gpus(facts: Facts) -> int:

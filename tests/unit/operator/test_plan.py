@@ -325,7 +325,7 @@ def test_an_attempt_that_could_not_resume_says_why() -> None:
 @pytest.mark.parametrize("wish", [{}, {"suspend": True}, {"cancel": True}], ids=str)
 def test_terminal_phases_never_change(phase: Phase, wish: dict[str, bool]) -> None:
     over = job(status(phase, attempt(ended=NOW)), **wish)
-    for things in ((), (child(finished=True), exited(0)), (child(finished=True), exited(5))):
+    for things in ((), (child(), exited(0)), (child(finished=True), exited(5))):
         decided = plan(facts(over, *things))
         assert (decided.status, decided.create, decided.delete) == (over.status, (), ())
 

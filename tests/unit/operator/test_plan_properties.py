@@ -76,11 +76,12 @@ def worlds(draw: st.DrawFn) -> Facts:
     wishes: dict[str, Any] = {"suspend": draw(st.booleans()), "cancel": draw(st.booleans())}
     of = job(draw(statuses()), deleted=draw(st.booleans()), **wishes)
     things = {made.attempt: made for made in draw(st.lists(children(), max_size=2))}
+    newest = max([*things, *(a.number for a in of.status.attempts)], default=1)
     heard = st.builds(
         report,
         st.sampled_from(Stage),
         st.integers(0, 100),
-        number=ATTEMPTS,
+        number=st.integers(1, newest),  # the receiver takes none of an attempt that has no pod yet
         final=st.none() | st.builds(final, st.sampled_from(Outcome)),
     )
     return facts(
@@ -108,7 +109,7 @@ def _as_stored(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(worlds())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_plan_is_always_found_and_a_second_look_does_nothing(known: Facts) -> None:
     decided = plan(known)
     TrainingJobStatus.model_validate(decided.status.model_dump(by_alias=True))
@@ -118,7 +119,7 @@ def test_a_plan_is_always_found_and_a_second_look_does_nothing(known: Facts) -> 
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_at_most_one_job_is_made_and_never_beside_another(known: Facts) -> None:
     decided = plan(known)
     assert len(decided.create) <= 1
@@ -130,7 +131,7 @@ def test_at_most_one_job_is_made_and_never_beside_another(known: Facts) -> None:
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_order_in_which_children_were_seen_does_not_matter(known: Facts) -> None:
     mirrored = replace(known, children=known.children[::-1], pods=known.pods[::-1])
     if len({(p.attempt, p.alive, p.ended) for p in known.pods}) == len(known.pods):
@@ -139,7 +140,7 @@ def test_the_order_in_which_children_were_seen_does_not_matter(known: Facts) -> 
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_terminal_phases_never_change(known: Facts) -> None:
     if known.status.phase.is_terminal:
         assert plan(known).status == known.status
