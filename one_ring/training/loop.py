@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from one_ring.api import TrainingConfig
@@ -39,6 +39,21 @@ class FineTuner(Trainer):  # type: ignore[misc]  # transformers is untyped here
     def tokens_seen(self) -> int:
         """Trained tokens so far, without padding, over all attempts."""
         return int(self._tokens_seen)
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Train to the end, from ``checkpoint`` if there is one."""
+        if checkpoint:
+            state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            if state.global_step >= state.max_steps:  # the Trainer would take one more step
+                self._take_over(checkpoint, state)
+                return
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    def _take_over(self, checkpoint: Path, state: TrainerState) -> None:
+        self._load_from_checkpoint(str(checkpoint))
+        self.state = state
+        last: dict[str, float] = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
+        self.callback_handler.on_log(self.args, state, self.control, last)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
         """One forward and backward pass."""

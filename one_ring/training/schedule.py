@@ -47,11 +47,12 @@ def adalora_phases(config: TrainingConfig, total: int) -> tuple[int, int]:
     """Steps before the first pruning, and last steps at the final ranks."""
     tinit = total // 10 if config.adalora_tinit is None else config.adalora_tinit
     tfinal = total * 3 // 10 if config.adalora_tfinal is None else config.adalora_tfinal
-    if tinit < total - tfinal:
+    # The first step only measures; pruning takes a second one.
+    if max(tinit, 1) < total - tfinal:
         return tinit, tfinal
     field = "adalora_tfinal" if config.adalora_tinit is None else "adalora_tinit"
     raise refuse_field(
         field,
-        f"leaves AdaLoRA no step to prune in: adalora_tinit ({tinit}) must be below the run's {total} steps minus "
-        f"adalora_tfinal ({tfinal}); lower one of them, or train longer",
+        f"leaves AdaLoRA no step to prune in: of {total} steps it waits for {max(tinit, 1)} (adalora_tinit) and keeps "
+        f"its ranks for the last {tfinal} (adalora_tfinal); lower one of them, or train longer",
     )

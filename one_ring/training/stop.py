@@ -45,6 +45,7 @@ class Stop:
         final = {"outcome": "stopped", "message": NOTHING_SAVED, "saved": False}
         if self._message_file:
             Path(self._message_file).write_text(json.dumps(final), encoding="utf-8")
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": "info", "message": NOTHING_SAVED}
-        os.write(1, (json.dumps(line) + "\n").encode())
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "level": "info", "message": NOTHING_SAVED})
+        os.write(1, f"{NOTHING_SAVED if os.isatty(1) else line}\n".encode())
         os._exit(STOPPED_EXIT_CODE)  # not sys.exit: an import may be under way, and would swallow or delay it

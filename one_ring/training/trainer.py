@@ -39,7 +39,7 @@ def train(config: TrainingConfig, place: Place, output_dir: Path, reporter: Repo
 
     reporter.enters(Stage.RUNNING, f"training for {plan.total_steps} steps")
     stop.training_begins()
-    tuner.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+    tuner.go_on(resumed.path if resumed else None)
     checkpoints.clean(output_dir / "checkpoints")
 
     if tuner.state.global_step:
