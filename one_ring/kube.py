@@ -9,12 +9,13 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
@@ -23,11 +24,14 @@ from kubernetes.aio.dynamic import DynamicClient
 from one_ring.api.names import GROUP, PLURAL, VERSION
 
 Object = dict[str, Any]
+Renew = Callable[[], Awaitable[Any]]
 
 MERGE_PATCH = "application/merge-patch+json"
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LIST_CHUNK = 500
 _RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
+# What the loader lets through when a file is missing, is no YAML, or is YAML of another kind.
+_UNUSABLE = (kube_config.ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError, KeyError)
 _NO_PERMISSION = {401: "the cluster does not accept these credentials", 403: "not permitted"}
 
 
@@ -93,8 +97,11 @@ TOKEN_REVIEWS = Resource("/apis/authentication.k8s.io/v1", "tokenreviews", names
 class Kube:
     """A connection to one cluster. Use ``await connect()``; close it with ``await close()``."""
 
-    def __init__(self, client: ApiClient, *, namespace: str, deadline_seconds: float = 15.0) -> None:
+    def __init__(
+        self, client: ApiClient, *, namespace: str, deadline_seconds: float = 15.0, renew: Renew | None = None
+    ) -> None:
         self._client = client
+        self._renew = renew
         self._dynamic = DynamicClient(client)
         self._deadline_seconds = deadline_seconds
         self.namespace = namespace
@@ -143,10 +150,11 @@ class Kube:
         self, resource: Resource, name: str, *, namespace: str, propagation_policy: str = "Background", uid: str = ""
     ) -> None:
         """Deletes the object; with ``uid`` only that very one (else ``Conflict``). Gone already is fine."""
-        body = {"preconditions": {"uid": uid}} if uid else None
+        # In the body, not the query: beside a body the query is not read, and without a policy a Job orphans its pod.
+        body: Object = {"propagationPolicy": propagation_policy} | ({"preconditions": {"uid": uid}} if uid else {})
         path = resource.path(namespace, name)
         try:
-            await self._call("delete", path, body=body, propagation_policy=propagation_policy)
+            await self._call("delete", path, body=body)
         except NotFound:
             return
 
@@ -183,11 +191,22 @@ class Kube:
 
     async def _request(self, verb: str, path: str, *, deadline: Any, **parameters: Any) -> aiohttp.ClientResponse:
         try:
+            return await self._once(verb, path, deadline=deadline, **parameters)
+        except ApiException as refused:
+            if refused.status != 401 or self._renew is None:
+                raise _named(refused, verb, path) from None
+        # A kubeconfig's plugin gives out tokens that last an hour; training lasts longer.
+        await self._renew()
+        try:
+            return await self._once(verb, path, deadline=deadline, **parameters)
+        except ApiException as refused:
+            raise _named(refused, verb, path) from None
+
+    async def _once(self, verb: str, path: str, *, deadline: Any, **parameters: Any) -> aiohttp.ClientResponse:
+        try:
             response: aiohttp.ClientResponse = await self._dynamic.request(
                 verb, path, serialize=False, _request_timeout=deadline, **parameters
             )
-        except ApiException as refused:
-            raise _named(refused, verb, path) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise Unavailable(f"no answer from the API server to {verb} {path}: {broken!r}") from broken
         return response
@@ -203,14 +222,18 @@ async def connect(*, kubeconfig: str = "", context: str = "", deadline_seconds: 
         kube_config.load_incluster_config(client_configuration=configuration)
         return Kube(ApiClient(configuration), namespace=_own_namespace(), deadline_seconds=deadline_seconds)
     path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
-    try:
-        loader = await kube_config.load_kube_config(
-            config_file=path, context=context or None, client_configuration=configuration
-        )
-    except (kube_config.ConfigException, OSError) as missing:
-        raise KubeError(f"no usable kubeconfig at {path!r} ({missing}): set KUBECONFIG to one") from missing
+
+    async def load() -> Any:
+        try:
+            return await kube_config.load_kube_config(
+                config_file=path, context=context or None, client_configuration=configuration
+            )
+        except _UNUSABLE as wrong:
+            raise KubeError(f"no usable kubeconfig at {path!r} ({wrong}): set KUBECONFIG to one") from wrong
+
+    loader = await load()
     namespace = (loader.current_context.get("context") or {}).get("namespace") or "default"
-    return Kube(ApiClient(configuration), namespace=namespace, deadline_seconds=deadline_seconds)
+    return Kube(ApiClient(configuration), namespace=namespace, deadline_seconds=deadline_seconds, renew=load)
 
 
 def _own_namespace() -> str:
