@@ -14,15 +14,13 @@ from one_ring_gateway.json_log import log_as_json
 
 PORT = 8000
 # A call is tried five times: in an outage the client has its 503 before it gives up itself.
-_CALL_DEADLINE_SECONDS = 4.0
-# Below the pod's 30 s, also with log streams open.
-_SHUTDOWN_SECONDS = 10
+CALL_DEADLINE_SECONDS = 4.0
+# Log streams do not end by themselves; the pod has 30 s.
+_SHUTDOWN_SECONDS = 5
 
 
-async def serve(host: str = "0.0.0.0", port: int = PORT) -> None:  # noqa: S104  (a pod's address is its own)
-    """Serves until SIGTERM; open requests get a few seconds to end."""
-    kube = await connect(deadline_seconds=_CALL_DEADLINE_SECONDS)
-    service = AsyncTrainingService(kube)
+def server(service: AsyncTrainingService, *, host: str, port: int) -> uvicorn.Server:
+    """The gateway, ready to serve this service."""
     config = uvicorn.Config(
         create_app(service),
         host=host,
@@ -32,8 +30,14 @@ async def serve(host: str = "0.0.0.0", port: int = PORT) -> None:  # noqa: S104 
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    return uvicorn.Server(config)
+
+
+async def serve(host: str = "0.0.0.0", port: int = PORT) -> None:  # noqa: S104  (a pod's address is its own)
+    """Serves until SIGTERM; open requests get a few seconds to end."""
+    service = AsyncTrainingService(await connect(deadline_seconds=CALL_DEADLINE_SECONDS))
     try:
-        await uvicorn.Server(config).serve()
+        await server(service, host=host, port=port).serve()
     finally:
         await service.close()
 
