@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from node.addresses import KUBERNETES_SERVICE_IP, NODE_IP
 from node.shell import run
 
 NODE_NAME = "one-ring-node"
+# Elliptic keys are made in no time; RSA keys would take seconds of each start.
+_NEW_KEY = ("-new", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 _NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
 
 
@@ -32,31 +34,33 @@ class Identity:
         return ",".join([f"IP:{address}" for address in self.addresses] + [f"DNS:{name}" for name in self.names])
 
 
-IDENTITIES = (
+CONTROL_PLANE_IDENTITIES = (
     Identity("apiserver", "kube-apiserver", "", (NODE_IP, KUBERNETES_SERVICE_IP, "127.0.0.1"), (*_NAMES, "localhost")),
-    Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
     Identity("admin", "admin", "system:masters"),
     Identity("controller-manager", "system:kube-controller-manager"),
     Identity("scheduler", "system:kube-scheduler"),
+)
+NODE_IDENTITIES = (
+    Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
     Identity("kubelet", f"system:node:{NODE_NAME}", "system:nodes", (NODE_IP,), (NODE_NAME,)),
     Identity("kube-proxy", "system:kube-proxy"),
     Identity("coredns", "coredns", "system:masters"),
 )
 
 
-def make_all(folder: Path) -> None:
+def make_all(folder: Path, identities: Iterable[Identity]) -> None:
     """Fills ``folder`` with ``ca``, one ``.crt``/``.key`` pair an identity, and the service-account key."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    ca = ["-x509", "-new", "-nodes", "-newkey", "rsa:2048", "-days", "3650", "-subj", "/CN=one-ring-local"]
+    ca = ["-x509", *_NEW_KEY, "-days", "3650", "-subj", "/CN=one-ring-local"]
     _openssl(folder, ["req", *ca, "-keyout", "ca.key", "-out", "ca.crt"])
-    _openssl(folder, ["genrsa", "-out", "service-account.key", "2048"])
-    for identity in IDENTITIES:
+    _openssl(folder, ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "service-account.key"])
+    for identity in identities:
         _sign(folder, identity)
 
 
 def _sign(folder: Path, identity: Identity) -> None:
-    request = ["-new", "-nodes", "-newkey", "rsa:2048", "-subj", identity.subject]
+    request = [*_NEW_KEY, "-subj", identity.subject]
     _openssl(folder, ["req", *request, "-keyout", f"{identity.file}.key", "-out", f"{identity.file}.csr"])
     extensions = "extendedKeyUsage=clientAuth,serverAuth\n"
     if identity.alternative_names:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import subprocess
 
-from node import images, lifecycle, objects, tools
+from node import images, lifecycle, objects, preflight, tools
 from node.addresses import REGISTRY
-from node.kubectl import kubectl
+from node.certificates import NODE_NAME
+from node.kubectl import api_is_ready, kubectl, node_is_ready
 from node.places import WHOLE_NODE, Place
 from node.problems import Problem, Problems
-from node.processes import owner, status
+from node.processes import holders, status
 from node.shell import say, wait_for
+
+CONTROL_PLANE = "control-plane"
 
 
 def main() -> int:
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--control-plane", action="store_true", help="no kubelet: API server and controllers only")
     ending = command("down", _down, "stop it and remove what it left")
     ending.add_argument("--purge", action="store_true", help="remove its images and volumes too")
+    ending.add_argument("--all", action="store_true", help="every cluster on this machine, control planes too")
     command("status", _status, "show what runs")
     command("kubeconfig", _kubeconfig, "print the path of the kubeconfig")
     command("volumes", _volumes, "print the folder that holds datasets, models and outputs")
@@ -56,34 +60,46 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _place(arguments: argparse.Namespace) -> Place:
-    name = arguments.name
-    if getattr(arguments, "control_plane", False) and name == WHOLE_NODE:
-        name = "control-plane"
-    return Place(name)
+    return Place(arguments.name)
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    lifecycle.up(_place(arguments))
+    name = arguments.name
+    if arguments.control_plane and name == WHOLE_NODE:
+        name = CONTROL_PLANE
+    elif name != WHOLE_NODE and not arguments.control_plane:
+        raise Problem("there is one whole node, and its name is not to choose", f"up --control-plane --name {name}")
+    lifecycle.up(Place(name))
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    lifecycle.down(_place(arguments), purge=arguments.purge)
+    for place in lifecycle.all_places() if arguments.all else [_place(arguments)]:
+        lifecycle.down(place, purge=arguments.purge)
 
 
 def _status(arguments: argparse.Namespace) -> int:
     place = _place(arguments)
-    holder = owner(place)
-    if not holder:
+    held = holders(place)
+    if not held:
         print(f"{place.name}: not running")
         return 1
-    print(f"{place.name}: started from {holder.checkout}")
-    for name, seen in status(place).items():
-        state = f"running, process {seen['pid']}" if seen["pid"] else "not running"
-        print(f"  {name:<26}{state}" + (f", died {seen['deaths']} times" if seen["deaths"] else ""))
+    print(f"{place.name}: started from {held[0].checkout}")
+    _show_components(place)
     if place.name == WHOLE_NODE:
-        print(kubectl(place, "get", "nodes", "-o", "wide"), end="")
-        print(f"GPUs: {objects.gpus(place)}")
-    return 0
+        return _show_node(place)
+    return 0 if api_is_ready(place) else 1
+
+
+def _show_components(place: Place) -> None:
+    for name, seen in status(place).items():
+        state = f"running, process {seen.pid}" if seen.pid else "not running"
+        print(f"  {name:<26}{state}" + (f", died {seen.deaths} times" if seen.deaths else ""))
+
+
+def _show_node(place: Place) -> int:
+    print(kubectl(place, "--request-timeout=5s", "get", "nodes", "-o", "wide"), end="")
+    print(f"GPUs: {objects.gpus(place)}")
+    return 0 if node_is_ready(place, NODE_NAME) else 1
 
 
 def _kubeconfig(arguments: argparse.Namespace) -> None:
@@ -101,11 +117,12 @@ def _env(arguments: argparse.Namespace) -> None:
 
 
 def _build(_: argparse.Namespace) -> None:
-    tools.build()
+    preflight.check_tools(whole_node=True)
+    tools.build(whole_node=True)
 
 
 def _base_image(_: argparse.Namespace) -> None:
-    tools.install_packages()
+    tools.install_packages(whole_node=True)
     print(images.base_image())
 
 
@@ -122,10 +139,12 @@ def _claims(arguments: argparse.Namespace) -> None:
 
 def _component(arguments: argparse.Namespace) -> None:
     place, name = _place(arguments), arguments.component
+    if not holders(place):
+        raise Problem(f"{place.name} is not running", "start it with up")
     if name not in status(place):
-        raise Problem(f"no component {name!r} runs", f"choose one of {', '.join(status(place)) or '(none: run up)'}")
+        raise Problem(f"there is no component {name!r}", f"choose one of {', '.join(status(place))}")
     stop_file = place.control / f"{name}.stop"
     wants_running = arguments.action == "start"
     stop_file.unlink(missing_ok=True) if wants_running else stop_file.touch()
-    if not wait_for(lambda: bool(status(place)[name]["pid"]) == wants_running, deadline_seconds=30):
+    if not wait_for(lambda: bool(status(place)[name].pid) == wants_running, deadline_seconds=30):
         raise Problem(f"{name} did not {arguments.action}", f"read {place.logs / f'{name}.log'}")

@@ -10,6 +10,8 @@ from node.certificates import NODE_NAME
 from node.places import Place
 from node.tools import tool
 
+GPUS = 2
+
 
 @dataclass(frozen=True)
 class Component:
@@ -45,6 +47,7 @@ def whole_node(place: Place, ports: Ports) -> list[Component]:
         Component("coredns", (tool("coredns"), "-conf", f"{config}/Corefile"), api_server),
         Component("kube-proxy", _proxy(place), api_server),
         Component("kubelet", _kubelet(place), (*api_server, REGISTRY_ADDRESS)),
+        Component("gpus", _flags("gpus", count=GPUS)),
     ]
 
 
@@ -91,7 +94,8 @@ def _api_server(place: Place, ports: Ports, with_nodes: bool) -> tuple[str, ...]
         service_account_signing_key_file=pki / "service-account.key",
         service_cluster_ip_range=SERVICE_SUBNET,
         authorization_mode="Node,RBAC",
-        enable_admission_plugins="NodeRestriction",
+        # An image pushed again under the same name has to reach the next pod.
+        enable_admission_plugins="NodeRestriction" + (",AlwaysPullImages" if with_nodes else ""),
         allow_privileged="true",
         **(kubelet_access if with_nodes else without_kubelets),
     )

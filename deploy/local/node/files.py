@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from node.addresses import NODE_IP, POD_SUBNET, REGISTRY
+from node.addresses import DNS_SERVICE_IP, NODE_IP, POD_SUBNET, REGISTRY
 from node.places import Place, cache
 
 NAMESPACE = "one-ring"
@@ -43,6 +43,9 @@ state = "/run/containerd"
 [grpc]
   address = "{CONTAINERD_SOCKET}"
 
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/run/containerd/opt"
+
 [plugins."io.containerd.grpc.v1.cri"]
   # Without CAP_SYS_RESOURCE a lower score than one's own is refused, and no sandbox starts.
   restrict_oom_score_adj = true
@@ -61,15 +64,7 @@ state = "/run/containerd"
 
 
 def mirror() -> str:
-    """Sends every pull from the chart's own registry to the local one."""
-    return f"""server = "https://ghcr.io"
-
-[host."http://{REGISTRY}"]
-  capabilities = ["pull", "resolve"]
-"""
-
-
-def plain_registry() -> str:
+    """Sends every pull to the local registry, and nowhere else: a missing image is said so at once."""
     return f"""server = "http://{REGISTRY}"
 
 [host."http://{REGISTRY}"]
@@ -121,7 +116,7 @@ def kubelet(place: Place) -> str:
         "failCgroupV1": False,
         "failSwapOn": False,
         "localStorageCapacityIsolation": False,
-        "clusterDNS": [NODE_IP],
+        "clusterDNS": [DNS_SERVICE_IP],
         "clusterDomain": "cluster.local",
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "enforceNodeAllocatable": [],

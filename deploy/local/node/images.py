@@ -25,7 +25,11 @@ def base_image() -> str:
         with tempfile.TemporaryDirectory(dir=cache()) as folder:
             root = Path(folder) / "root"
             log = cache() / "log/base-image.log"
-            logged(["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _SUITE, str(root)], log)
+            # It mounts /proc in the folder; a mount namespace takes that along, however it ends.
+            logged(
+                ["unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _SUITE, str(root)],
+                log,
+            )
             shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
             shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
             _from_folder(root, BASE_IMAGE, log)

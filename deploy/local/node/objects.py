@@ -6,19 +6,30 @@ import json
 import os
 from typing import Any
 
+from node.addresses import DNS_SERVICE_IP, NODE_IP
 from node.certificates import NODE_NAME
 from node.kubectl import apply, kubectl
 from node.places import Place
 
-GPUS = 2
 CLAIMS = ("datasets", "models", "outputs")
 # The user that the chart's pods run as; hostPath volumes know no fsGroup.
 POD_USER = 65532
 
 
-def advertise_gpus(place: Place) -> None:
-    patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(GPUS)}]
-    kubectl(place, "patch", "node", NODE_NAME, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+def offer_names(place: Place) -> None:
+    """CoreDNS runs beside the cluster, not in it: a Service without a selector leads to it."""
+    ports = [{"name": f"dns-{kind.lower()}", "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
+    metadata = {"name": "kube-dns", "namespace": "kube-system"}
+    spec = {"clusterIP": DNS_SERVICE_IP, "ports": ports}
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": metadata | {"labels": {"kubernetes.io/service-name": "kube-dns"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [NODE_IP]}],
+        "ports": ports,
+    }
+    apply(place, {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}, endpoints)
 
 
 def gpus(place: Place) -> int:
@@ -42,8 +53,18 @@ def make_folders(place: Place) -> None:
 def offer_claims(place: Place, name: str) -> None:
     """Makes the namespace and, in it, one claim on each folder; every namespace sees the same folders."""
     make_folders(place)
+    _release_volumes(place, name)
     pairs = [pair for claim in CLAIMS for pair in (_volume(place, name, claim), _claim(name, claim))]
     apply(place, namespace(name), *pairs)
+
+
+def _release_volumes(place: Place, name: str) -> None:
+    """A volume stays bound to the claim of a namespace that is gone; made again it takes the new one."""
+    names = [f"{name}-{claim}" for claim in CLAIMS]
+    listed = kubectl(place, "get", "pv", *names, "--ignore-not-found", "-o", "json")
+    items = json.loads(listed).get("items", []) if listed else []
+    if released := [item["metadata"]["name"] for item in items if item["status"].get("phase") == "Released"]:
+        kubectl(place, "delete", "pv", *released)
 
 
 def _volume(place: Place, name: str, claim: str) -> dict[str, Any]:

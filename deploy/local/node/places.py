@@ -58,9 +58,9 @@ class Place:
         return self.state / "status.json"
 
     @property
-    def owner_file(self) -> Path:
-        """Which checkout started the cluster, and the process that holds it."""
-        return self.state / "owner.json"
+    def kernel_file(self) -> Path:
+        """The machine's kernel settings as they were before the cluster."""
+        return self.state / "kernel.json"
 
     @property
     def kubeconfig(self) -> Path:

@@ -6,94 +6,114 @@ import json
 import os
 import signal
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from node.network import NAMESPACE_FILE
-from node.places import CHECKOUT, LOCAL, WHOLE_NODE, Place
+from node.places import CHECKOUT, WHOLE_NODE, Place
 from node.problems import Problem
 from node.shell import tail, wait_for
 
-_SUPERVISOR = LOCAL / "node/supervisor.py"
+_SUPERVISOR = "deploy/local/node/supervisor.py"
 _DEATHS_TOLERATED = 5
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Who holds a cluster."""
+class Supervisor:
+    """A process that holds a cluster, read from its own command line: files lie when processes are lost."""
 
-    checkout: str
     pid: int
+    checkout: Path
+    state: Path
 
 
-def start_supervisor(place: Place) -> None:
-    """Starts it in PID and mount namespaces (the whole node also in its network) and notes who owns it."""
+@dataclass(frozen=True)
+class Seen:
+    """One component: its process in the cluster's PID namespace, None while it has none, and how often it died."""
+
+    pid: int | None
+    deaths: int
+
+
+def start_supervisor(place: Place) -> int:
+    """Starts it in PID and mount namespaces, the whole node also in a network namespace; its process."""
     isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    network = ["nsenter", f"--net={NAMESPACE_FILE}"] if place.name == WHOLE_NODE else []
+    network = ["--net"] if place.name == WHOLE_NODE else []
     with (place.logs / "supervisor.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*network, *isolated, "python3", str(_SUPERVISOR), str(place.state)],
+        outer = subprocess.Popen(
+            [*isolated, *network, sys.executable, str(CHECKOUT / _SUPERVISOR), str(place.state)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd="/",
         )
-    place.owner_file.write_text(json.dumps({"checkout": str(CHECKOUT), "pid": process.pid}))
+    if network and not wait_for(lambda: _network_of(outer.pid) != _network_of("self"), deadline_seconds=10):
+        raise Problem("no network namespace could be made", "run as root, on a kernel that has them")
+    return outer.pid
 
 
-def owner(place: Place) -> Owner | None:
-    """The living owner of the cluster; None when its processes are gone, whatever files they left."""
+def _network_of(pid: int | str) -> str:
     try:
-        noted = json.loads(place.owner_file.read_text())
-    except (OSError, ValueError):
-        return None
-    alive = noted["pid"] in supervisors(place)
-    return Owner(noted["checkout"], noted["pid"]) if alive else None
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return os.readlink("/proc/self/ns/net")
 
 
-def supervisors(place: Place) -> list[int]:
-    """Every process of the host that was started to hold this cluster, outermost first."""
+def supervisors() -> list[Supervisor]:
+    """Every process of this machine that holds a cluster, of any checkout."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and entry.name != str(os.getpid()):
-            words = _words(entry)
-            if str(place.state) in words and any(word.endswith("/node/supervisor.py") for word in words):
-                found.append(int(entry.name))
-    return sorted(found)
+        if entry.name.isdigit() and (held := supervised(_words(entry))):
+            found.append(Supervisor(int(entry.name), *held))
+    return found
+
+
+def supervised(words: Sequence[str]) -> tuple[Path, Path] | None:
+    """The checkout and the state folder that a command line names, if it is a supervisor's."""
+    for word, following in pairwise(words):
+        if word.endswith(f"/{_SUPERVISOR}"):
+            return Path(word.removesuffix(f"/{_SUPERVISOR}")), Path(following)
+    return None
+
+
+def holders(place: Place) -> list[Supervisor]:
+    """The processes that hold this cluster; there is one whole node on a machine, wherever its state lies."""
+    is_node = place.name == WHOLE_NODE
+    return [each for each in supervisors() if each.state == place.state or (is_node and each.state.name == WHOLE_NODE)]
 
 
 def end_supervisor(place: Place) -> None:
     """Asks the supervisor to end, then ends it; everything in its namespaces goes with it."""
-    pids = supervisors(place)
-    for pid in pids[1:] or pids:
-        _signal(pid, signal.SIGTERM)
-    if not wait_for(lambda: not supervisors(place), deadline_seconds=8):
-        for pid in supervisors(place):
-            _signal(pid, signal.SIGKILL)
-    if not wait_for(lambda: not supervisors(place), deadline_seconds=10):
-        raise Problem(f"the cluster's processes {supervisors(place)} do not end", "end them by hand: kill -9 PID")
+    for each in holders(place):
+        # Its outer process, `unshare`, ignores this, and ends with it.
+        _signal(each.pid, signal.SIGTERM)
+    if not wait_for(lambda: not holders(place), deadline_seconds=8):
+        for each in holders(place):
+            _signal(each.pid, signal.SIGKILL)
+    if not wait_for(lambda: not holders(place), deadline_seconds=10):
+        pids = " ".join(str(each.pid) for each in holders(place))
+        raise Problem(f"the cluster's processes {pids} do not end", f"end them by hand: kill -9 {pids}")
 
 
 def check_alive(place: Place) -> None:
     """Raises when the supervisor is gone or a component keeps dying, with the end of its log."""
-    if not owner(place):
+    if not holders(place):
         raise Problem("the cluster's supervisor ended", "run `up` again", tail(place.logs / "supervisor.log"))
     for name, seen in status(place).items():
-        if seen["deaths"] >= _DEATHS_TOLERATED:
+        if seen.deaths >= _DEATHS_TOLERATED:
             log = place.logs / f"{name}.log"
-            raise Problem(
-                f"{name} died {seen['deaths']} times", f"mend what {log} shows, then run `up` again", tail(log)
-            )
+            raise Problem(f"{name} died {seen.deaths} times", f"mend what {log} shows, then run `up` again", tail(log))
 
 
-def status(place: Place) -> dict[str, dict[str, int | None]]:
-    """Component → ``{pid, deaths}`` as the supervisor last saw them."""
+def status(place: Place) -> dict[str, Seen]:
+    """The components by name, as the supervisor last saw them."""
     try:
-        seen: dict[str, dict[str, int | None]] = json.loads(place.status_file.read_text())
+        return {name: Seen(**seen) for name, seen in json.loads(place.status_file.read_text()).items()}
     except (OSError, ValueError):
         return {}
-    return seen
 
 
 def _words(entry: Path) -> list[str]:

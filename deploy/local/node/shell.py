@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +46,19 @@ def logged(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None =
         raise Problem(
             f"`{' '.join(command)}` failed with exit code {code}", f"read {log}, then run it again", tail(log)
         )
+
+
+@contextmanager
+def only_one(lock_file: Path) -> Iterator[None]:
+    """Holds ``lock_file`` while the body runs; waits, and says so, while someone else does."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another command to end (it holds {lock_file}) …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def tail(log: Path, lines: int = 15) -> str:

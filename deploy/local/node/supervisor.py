@@ -1,8 +1,8 @@
 """Holds a cluster's processes: the first process of its PID namespace, so that nothing outlives it.
 
-Run as ``python3 supervisor.py STATE_FOLDER``. Reads ``plan.json``, starts each component once what it needs answers,
-starts it again when it dies, and writes what it sees to ``status.json``. A file ``control/<component>.stop`` keeps one
-standing still.
+Run as ``python3 supervisor.py STATE_FOLDER``. Waits for ``plan.json`` there, starts each component once what it needs
+answers, starts it again when it dies, and writes what it sees to ``status.json``. A file ``control/<component>.stop``
+keeps one standing still.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 
 TICK_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+# No setting moves the last three elsewhere: CNI's results, the kubelet's plugins, its links to container logs.
+PRIVATE_FOLDERS = ("/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
 
 
 class Child:
@@ -40,8 +42,7 @@ class Child:
         if self.process and self.process.poll() is not None:
             self.process = None
             if not self.stop_file.exists():
-                self.deaths += 1
-                self.not_before = time.monotonic() + min(0.5 * 2**self.deaths, LONGEST_PAUSE_SECONDS)
+                self.count_death()
         if self.stop_file.exists():
             self.crash()
         elif self.process is None and time.monotonic() >= self.not_before and all(map(_answers, self.after)):
@@ -49,9 +50,17 @@ class Child:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+            try:
+                self.process = subprocess.Popen(
+                    self.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+                )
+            except OSError as failure:
+                log.write(f"{failure}\n".encode())
+                self.count_death()
+
+    def count_death(self) -> None:
+        self.deaths += 1
+        self.not_before = time.monotonic() + min(0.5 * 2**self.deaths, LONGEST_PAUSE_SECONDS)
 
     def end(self) -> None:
         if self.process:
@@ -86,16 +95,24 @@ def _reap_orphans(children: list[Child]) -> None:
 
 
 def _make_private_mounts() -> None:
-    """/run and the container log folder are the namespace's own: what is mounted or left there goes with it."""
-    Path("/var/log/containers").mkdir(parents=True, exist_ok=True)
-    for folder in ("/run", "/var/log/containers"):
+    """These folders are the namespace's own: what is mounted or left there goes with it."""
+    for folder in PRIVATE_FOLDERS:
+        Path(folder).mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    # The CRI keeps the pods' network namespaces here.
     Path("/run/netns").mkdir()
     Path("/run/lock").mkdir()
 
 
+def _wait_for_plan(file: Path) -> dict[str, Any]:
+    while not file.exists():
+        time.sleep(TICK_SECONDS / 5)
+    plan: dict[str, Any] = json.loads(file.read_text())
+    return plan
+
+
 def main(state: Path) -> None:
-    plan = json.loads((state / "plan.json").read_text())
+    plan = _wait_for_plan(state / "plan.json")
     if plan["private_mounts"]:
         _make_private_mounts()
     children = [Child(component, state) for component in plan["components"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from node.places import LOCAL, cache
-from node.problems import Problem
-from node.shell import logged, run, say
+from node.problems import Problem, Problems
+from node.shell import logged, only_one, run, say
 
 KUBERNETES_VERSION = "v1.34.4"
 _STAMP = "k8s.io/component-base/version"
@@ -69,7 +68,10 @@ MODULES = (
         minutes="3",
     ),
     Module("pause", ("one-ring.io/pause",), "1.0"),
+    Module("gpus", ("one-ring.io/gpus",), "1.0"),
 )
+CONTROL_PLANE_MODULES = ("etcd", "kubernetes")
+CONTROL_PLANE_PACKAGES = ("openssl",)
 
 
 def tool(name: str) -> str:
@@ -83,20 +85,23 @@ def tool_folders() -> list[str]:
     return [str(_folder(module)) for module in MODULES if module.folder in ("kubernetes", "helm")]
 
 
-def build(*, only: Sequence[str] = ()) -> None:
+def build(*, whole_node: bool) -> None:
     """Installs and compiles what is missing, packages beside compilations; says what it does and how far it is."""
-    failures: list[Exception] = []
-    packages = threading.Thread(target=_noting(failures, install_packages))
-    packages.start()
-    wanted = [module for module in MODULES if not only or module.folder in only]
-    missing = [module for module in wanted if not is_built(module)]
+    with only_one(cache() / "build.lock"):
+        failures: list[Problem] = []
+        packages = threading.Thread(target=_noting(failures, partial(install_packages, whole_node=whole_node)))
+        packages.start()
+        _compile_missing(failures, missing_modules(whole_node=whole_node))
+        packages.join()
+    if failures:
+        raise Problems(failures) if len(failures) > 1 else failures[0]
+
+
+def _compile_missing(failures: list[Problem], missing: Sequence[Module]) -> None:
     for number, module in enumerate(missing, start=1):
         names = ", ".join(_names(module))
         say(f"[{number}/{len(missing)}] compiling {names} {module.version} (about {module.minutes} min, once) …")
         _noting(failures, partial(_compile, module))()
-    packages.join()
-    if failures:
-        raise failures[0]
 
 
 def is_built(module: Module) -> bool:
@@ -107,13 +112,19 @@ def is_built(module: Module) -> bool:
     )
 
 
-def missing_packages() -> list[str]:
-    return [name for name, file in PACKAGES.items() if not Path(file).exists()]
+def missing_modules(*, whole_node: bool) -> list[Module]:
+    wanted = [module for module in MODULES if whole_node or module.folder in CONTROL_PLANE_MODULES]
+    return [module for module in wanted if not is_built(module)]
 
 
-def install_packages() -> None:
+def missing_packages(*, whole_node: bool) -> list[str]:
+    wanted = PACKAGES if whole_node else {name: PACKAGES[name] for name in CONTROL_PLANE_PACKAGES}
+    return [name for name, file in wanted.items() if not Path(file).exists()]
+
+
+def install_packages(*, whole_node: bool) -> None:
     """Debian's packages. Their services are not wanted: the node runs the programs itself."""
-    missing = missing_packages()
+    missing = missing_packages(whole_node=whole_node)
     if not missing:
         return
     say(f"installing {', '.join(missing)} …")
@@ -125,8 +136,6 @@ def install_packages() -> None:
 
 
 def _compile(module: Module) -> None:
-    if not shutil.which("go"):
-        raise Problem("Go is not installed", "install Go 1.24 or newer, so that `go version` works")
     source, target = LOCAL / "tools" / module.folder, _folder(module)
     target.mkdir(parents=True, exist_ok=True)
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {module.ldflags}", "-o", f"{target}/"]
@@ -159,13 +168,13 @@ def _said_version(program: Path, flag: str) -> str:
         return ""
 
 
-def _noting(failures: list[Exception], action: Callable[[], None]) -> Callable[[], None]:
+def _noting(failures: list[Problem], action: Callable[[], None]) -> Callable[[], None]:
     """The action, with what it raises kept for later: a failed package must not hide behind a compilation."""
 
     def guarded() -> None:
         try:
             action()
-        except Exception as failure:
+        except Problem as failure:
             failures.append(failure)
 
     return guarded

@@ -1,6 +1,6 @@
 module one-ring.io/tools/coredns
 
-go 1.26.8
+go 1.24.0
 
 require (
 	cloud.google.com/go/auth v0.16.5 // indirect
@@ -182,3 +182,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+tool github.com/coredns/coredns

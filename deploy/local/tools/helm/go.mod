@@ -1,6 +1,6 @@
 module one-ring.io/tools/helm
 
-go 1.26.8
+go 1.24.0
 
 require (
 	dario.cat/mergo v1.0.1 // indirect
@@ -120,3 +120,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+tool helm.sh/helm/v3/cmd/helm
