@@ -28,8 +28,8 @@ OPERATOR = expand(
 TOKEN_REVIEW = {("authentication.k8s.io", "tokenreviews", "create")}
 GATEWAY = expand(
     {
-        ("training.one-ring.io", "trainingjobs"): "get list create patch delete",
-        ("", "pods"): "get list",
+        ("training.one-ring.io", "trainingjobs"): "get list create patch",
+        ("", "pods"): "list",
         ("", "pods/log"): "get",
         ("", "events"): "list",
     }
