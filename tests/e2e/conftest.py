@@ -1,6 +1,6 @@
 """The world of the end-to-end tests: a real node, our chart on it, a tiny base model and small texts on its volumes.
 
-With KUBECONFIG and REGISTRY set that cluster is used; otherwise the local node is started, and left running.
+With KUBECONFIG and REGISTRY set that cluster is used (its volumes must be this machine's folders), else the local node.
 """
 
 from __future__ import annotations
@@ -28,24 +28,28 @@ SENTENCES = (
 )
 
 
-def _use_cluster() -> None:
-    """Points kubectl, helm and the images at the cluster under test."""
-    if os.environ.get("KUBECONFIG") and os.environ.get("REGISTRY"):
-        return
-    run("deploy/local/cluster", "up", timeout_seconds=3600)
+@pytest.fixture(scope="session")
+def node() -> Iterator[Cluster]:
+    """A running cluster; the local node is started if it does not run, and then stopped at the end."""
+    os.chdir(ROOT)
+    given = bool(os.environ.get("KUBECONFIG") and os.environ.get("REGISTRY"))
+    runs = given or subprocess.run(["deploy/local/cluster", "status"], capture_output=True, check=False).returncode == 0
+    if not runs:
+        run("deploy/local/cluster", "up", timeout_seconds=3600)
+    if not given:
+        _use_local_node()
+    yield Cluster(volumes=Path(run("deploy/local/cluster", "volumes").strip()))
+    if not runs:
+        run("deploy/local/cluster", "down")
+
+
+def _use_local_node() -> None:
+    """Points kubectl, helm and the images at it."""
     exports = run("bash", "-c", 'eval "$(deploy/local/cluster env)"; env -0')
     for line in exports.split("\0"):
         key, _, value = line.partition("=")
         if key in {"KUBECONFIG", "REGISTRY", "PATH"}:
             os.environ[key] = value
-
-
-@pytest.fixture(scope="session")
-def node() -> Cluster:
-    """A running cluster, without anything of ours on it yet."""
-    os.chdir(ROOT)
-    _use_cluster()
-    return Cluster(volumes=Path(run("deploy/local/cluster", "volumes").strip()))
 
 
 @pytest.fixture(scope="session")
