@@ -170,6 +170,21 @@ def test_an_upgrade_brings_the_new_crd_and_keeps_jobs_and_certificate(api: Api, 
     assert (after["metadata"]["uid"], after["data"]) == (before["metadata"]["uid"], before["data"])
 
 
+def test_a_certificate_that_was_deleted_is_made_anew_and_rolls_the_operator(api: Api) -> None:
+    def checksum() -> str:
+        deployment = api.get("deployment", "one-ring-operator")
+        assert deployment is not None
+        return str(deployment["spec"]["template"]["metadata"]["annotations"]["checksum/tls"])
+
+    api.install()
+    first = checksum()
+    api.install()
+    assert checksum() == first
+    api.kubectl("delete", "secret", "one-ring-operator-tls")
+    api.install()
+    assert checksum() != first
+
+
 def _chart_with_older_crd(folder: Path) -> Path:
     chart = folder / "one-ring"
     shutil.copytree(CHART, chart)
