@@ -64,8 +64,20 @@ class Job:
         uid = self.body["metadata"]["uid"]
         return [c for c in items if any(o["uid"] == uid for o in c["metadata"].get("ownerReferences", []))]
 
+    def child_path(self, attempt: int) -> str:
+        return f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{self.name}-{attempt}"
+
+    def pods(self) -> list[Object]:
+        return pods_of(self._api, self.namespace, self.name)
+
+    def settles(self) -> None:
+        """Waits until the operator has looked at every job at least twice more."""
+        sample = 'trainingjob_api_requests_total{resource="trainingjobs",verb="list"}'
+        before = self._operator.metric(sample)
+        until(lambda: self._operator.metric(sample) >= before + 2, "two rounds of the resync")
+
     def delete_child(self, attempt: int, policy: str = "Background") -> None:
-        self._api.delete(f"/apis/batch/v1/namespaces/{self.namespace}/jobs/{self.name}-{attempt}", policy=policy)
+        self._api.delete(self.child_path(attempt), policy=policy)
 
     def pod(self, attempt: int = 1) -> Pod:
         """Waits for the attempt's pod."""
@@ -94,9 +106,9 @@ class Jobs:
         self.namespace = namespace
         self._count = 0
 
-    def create(self, *, config: Object | None = None, **spec: Any) -> Job:
+    def create(self, *, name: str = "", config: Object | None = None, **spec: Any) -> Job:
         self._count += 1
-        name = f"job-{self._count}"
+        name = name or f"job-{self._count}"
         document = {
             "apiVersion": API_VERSION,
             "kind": KIND,

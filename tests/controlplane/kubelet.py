@@ -58,6 +58,9 @@ def offer_claims(api: Api, namespace: str) -> None:
                 "spec": shared | {"volumeName": volume, "resources": {"requests": {"storage": "1Gi"}}},
             },
         )
+    for name in _CLAIMS:
+        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
+        until(lambda path=path: api.get(path)["status"]["phase"] == "Bound", f"the claim {name} to be bound")
 
 
 def withdraw_claims(api: Api, namespace: str) -> None:
@@ -123,6 +126,10 @@ class Pod:
         kept = [c for c in self.body["status"].get("conditions", []) if c["type"] != "DisruptionTarget"]
         status = {"phase": "Failed", "conditions": [*kept, condition], "reason": "Evicted", "message": message}
         self._api.patch(f"{self._path}/status", {"status": status})
+
+    def is_deleted(self) -> None:
+        """Somebody deletes it; the kubelet is still to end it."""
+        self._api.delete(self._path)
 
     def vanishes(self) -> None:
         """The kubelet has ended it, and it is gone."""

@@ -61,7 +61,7 @@ class Operator:
             "caFile": self.ca,
             "tlsCertFile": str(self.folder / "tls.crt"),
             "tlsKeyFile": str(self.folder / "tls.key"),
-            "resyncSeconds": 5,
+            "resyncSeconds": 2,
             "probePort": self.probe_port,
             "progressPort": self.progress_port,
             "defaults": {"resources": {"gpus": 0, "cpu": "1", "memory": "1Gi"}, "storage": volumes},
