@@ -98,7 +98,15 @@ class Machine:
         return self.say("deploy/local/cluster", *arguments)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, name: str = "node") -> str:
-        return self.say(tool("kubectl"), f"--kubeconfig={self.state}/{name}/kubeconfig", *arguments, stdin=stdin)
+        return self.say(*self.kubectl_command(*arguments, name=name), stdin=stdin)
+
+    def kubectl_command(self, *arguments: str, name: str = "node") -> list[str]:
+        return [tool("kubectl"), f"--kubeconfig={self.state}/{name}/kubeconfig", *arguments]
+
+    def start_kubectl(self, *arguments: str) -> subprocess.Popen[str]:
+        """A kubectl that goes on until it is ended."""
+        command = self.entering(self.kubectl_command(*arguments))
+        return subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, text=True)
 
 
 def _joined(command: Sequence[str]) -> list[str]:
