@@ -10,6 +10,7 @@ from one_ring import __version__
 from one_ring.services.async_service import AsyncTrainingService
 from one_ring_gateway import docs_page, observing, openapi, probes, problems, routes
 from one_ring_gateway.body_limit import BodyLimit
+from one_ring_gateway.log_answer import OpenLogs
 from one_ring_gateway.readiness import Readiness
 
 _DESCRIPTION = "Fine-tuning jobs (LoRA, QLoRA, AdaLoRA) on your own Kubernetes cluster."
@@ -29,6 +30,7 @@ def create_app(service: AsyncTrainingService) -> FastAPI:
     app.state.service = service
     app.state.readiness = Readiness(service)
     app.state.metrics = metrics
+    app.state.open_logs = OpenLogs()
     app.add_middleware(BodyLimit)
     app.add_middleware(observing.Observing, metrics=metrics)
     problems.install(app)

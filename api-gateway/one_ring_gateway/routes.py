@@ -11,9 +11,7 @@ from one_ring.api.model import Model
 from one_ring.services.async_service import AsyncTrainingService
 from one_ring.services.job import Job
 from one_ring.services.request import JobRequest
-from one_ring_gateway.log_answer import LogAnswer
-
-_SETTLE_SECONDS = 1.0
+from one_ring_gateway.log_answer import LogAnswer, OpenLogs
 
 router = APIRouter(prefix="/api/v1/training/jobs", tags=["training jobs"])
 
@@ -40,7 +38,13 @@ def _service(request: Request) -> AsyncTrainingService:
     return service
 
 
+def _open_logs(request: Request) -> OpenLogs:
+    open_logs: OpenLogs = request.app.state.open_logs
+    return open_logs
+
+
 Service = Annotated[AsyncTrainingService, Depends(_service)]
+Open = Annotated[OpenLogs, Depends(_open_logs)]
 JobId = Annotated[str, Path(description="The job's id.", examples=["my-finetuning-job-x7k2p"])]
 Follow = Annotated[bool, Query(description="False answers with what there is now.")]
 
@@ -85,11 +89,9 @@ async def cancel(job_id: JobId, service: Service) -> Job:
     response_class=LogAnswer,
     responses={404: {}, 409: {}, 410: {}},
 )
-async def logs(job_id: JobId, service: Service, follow: Follow = True) -> LogAnswer:
+async def logs(job_id: JobId, service: Service, open_logs: Open, follow: Follow = True) -> LogAnswer:
     """The log as it is written, from the trainer's start until its end, one JSON object a line.
 
     When the pod is gone, 410 names the log's copy on the outputs volume.
     """
-    log = await service.open_logs(job_id, follow=follow)
-    await log.settle(_SETTLE_SECONDS)
-    return LogAnswer(log)
+    return await open_logs.answer(lambda: service.open_logs(job_id, follow=follow))

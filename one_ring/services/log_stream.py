@@ -20,7 +20,11 @@ class LogStream:
     async def settle(self, seconds: float) -> None:
         """Waits a moment for the first chunk, so that an error comes up before anything was answered."""
         ahead = self._reading()
-        await asyncio.wait({ahead}, timeout=seconds)
+        try:
+            await asyncio.wait({ahead}, timeout=seconds)
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
         if ahead.done() and (error := ahead.exception()):
             raise error
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_STOP_SECONDS = 5.0
+
 
 class LoopThread:
     """Runs coroutines to their end for callers on other threads. Its thread starts with the first one."""
@@ -17,6 +19,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._process_id = 0
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -30,7 +33,7 @@ class LoopThread:
 
     def iterate(self, make: Callable[[], AsyncGenerator[T, None]]) -> Iterator[T]:
         """What the async generator yields; it is closed when the caller stops early."""
-        generator = make()
+        generator, loop = make(), self._running_loop()
         try:
             while True:
                 try:
@@ -38,14 +41,17 @@ class LoopThread:
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(_close(generator))
+            # A program that ends stops the loop first, which closes the generator too.
+            if loop is self._loop:
+                self.run(_close(generator))
 
     def stop(self) -> None:
         """Ends the thread; a later ``run`` starts a new one."""
         with self._lock:
-            if self._loop is not None and self._process_id == os.getpid():
-                self._loop.call_soon_threadsafe(self._loop.stop)
-            self._loop = None
+            loop, self._loop = self._loop, None
+        if loop is not None and self._thread is not None and self._process_id == os.getpid():
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(timeout=_STOP_SECONDS)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -53,13 +59,15 @@ class LoopThread:
             if self._loop is None or self._process_id != os.getpid():
                 self._loop = asyncio.new_event_loop()
                 self._process_id = os.getpid()
-                threading.Thread(target=_run, args=(self._loop,), name="one-ring", daemon=True).start()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="one-ring", daemon=True)
+                self._thread.start()
             return self._loop
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
 

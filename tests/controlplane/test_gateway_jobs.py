@@ -15,6 +15,7 @@ import pytest
 from one_ring.api import API_VERSION
 from tests.controlplane.api import Api
 from tests.controlplane.gateway_process import Gateway
+from tests.controlplane.users import as_user, token_with
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs/training-workflow.md").read_text()
@@ -143,6 +144,39 @@ def test_malformed_lines_are_answered_with_their_numbers(rest: httpx.Client, api
     error = rest.get(f"{JOBS}/{job_id}").json()["error"]
     assert (error["code"], error["fault_count"]) == ("Data", 2)
     assert [fault["line"] for fault in error["faults"]] == [2, 4]
+
+
+# What the gateway's Role in the chart has to allow, and all that it needs.
+RULES = [
+    {"apiGroups": ["training.one-ring.io"], "resources": ["trainingjobs"], "verbs": ["get", "list", "create", "patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+]
+
+
+def test_a_few_rights_in_one_namespace_are_enough(cluster: str, api: Api, namespace: str, tmp_path: Path) -> None:
+    own = as_user(cluster, {"token": token_with(api, namespace, RULES)}, tmp_path)
+    create, start, get, listing, cancel, logs = blocks("http")
+    with Gateway(own, namespace).serving() as gateway, httpx.Client(base_url=gateway.url, timeout=60) as rest:
+        job_id = rest.post(JOBS, json=BODY).json()["id"]
+        answers = [send(rest, block, job_id).status_code for block in (create, start, get, listing, cancel)]
+        assert answers == [201, 202, 200, 200, 202]
+        says(api, namespace, job_id, "Cancelled", attempts=[{"number": 1}])
+        assert send(rest, logs, job_id).status_code == 410
+        assert send(rest, logs, "no-such-job").status_code == 404
+        assert rest.get("/readyz").status_code == 200
+
+
+def test_without_them_the_answer_is_403_and_says_what_to_ask_for(
+    cluster: str, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    own = as_user(cluster, {"token": token_with(api, namespace, [])}, tmp_path)
+    with Gateway(own, namespace).serving() as gateway:
+        refused = httpx.get(f"{gateway.url}{JOBS}")
+        assert refused.status_code == 403
+        assert "ask for a Role" in refused.json()["detail"]
+        assert httpx.get(f"{gateway.url}/readyz").status_code == 503
 
 
 def test_it_is_ready_and_counts_by_route(rest: httpx.Client) -> None:
