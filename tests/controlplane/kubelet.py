@@ -33,34 +33,26 @@ def offer_node(api: Api) -> None:
 
 
 def offer_claims(api: Api, namespace: str) -> None:
-    """Bound claims for datasets, models and outputs."""
+    """Claims for datasets, models and outputs, bound already: the volume controller takes its time."""
     for name in _CLAIMS:
-        volume = f"{namespace}-{name}"
-        shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-        claim = {"namespace": namespace, "name": name}
-        api.post(
-            "/api/v1/persistentvolumes",
-            {
-                "metadata": {"name": volume},
-                "spec": shared
-                | {
-                    "capacity": {"storage": "1Gi"},
-                    "hostPath": {"path": f"/tmp/{volume}"},
-                    "claimRef": claim,
-                    "persistentVolumeReclaimPolicy": "Retain",
-                },
-            },
-        )
-        api.post(
-            f"/api/v1/namespaces/{namespace}/persistentvolumeclaims",
-            {
-                "metadata": {"name": name},
-                "spec": shared | {"volumeName": volume, "resources": {"requests": {"storage": "1Gi"}}},
-            },
-        )
-    for name in _CLAIMS:
-        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
-        until(lambda path=path: api.get(path)["status"]["phase"] == "Bound", f"the claim {name} to be bound")
+        _offer_claim(api, namespace, name)
+
+
+def _offer_claim(api: Api, namespace: str, name: str) -> None:
+    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    size = {"storage": "1Gi"}
+    volume = f"{namespace}-{name}"
+    claim = {
+        "metadata": {"name": name, "annotations": {"pv.kubernetes.io/bind-completed": "yes"}},
+        "spec": shared | {"volumeName": volume, "resources": {"requests": size}},
+    }
+    made = api.post(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim)
+    reference = {"namespace": namespace, "name": name, "uid": made["metadata"]["uid"]}
+    kept = {"persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": f"/tmp/{volume}"}}
+    spec = shared | kept | {"capacity": size, "claimRef": reference}
+    api.post("/api/v1/persistentvolumes", {"metadata": {"name": volume}, "spec": spec})
+    bound = {"phase": "Bound", "capacity": size, "accessModes": shared["accessModes"]}
+    api.patch(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}/status", {"status": bound})
 
 
 def withdraw_claims(api: Api, namespace: str) -> None:
