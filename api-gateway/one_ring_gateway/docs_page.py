@@ -43,7 +43,7 @@ def page(document: Document) -> str:
 
 
 def _section(path: str, method: str, operation: Document, document: Document) -> str:
-    answers = [[code, answer["description"]] for code, answer in operation["responses"].items()]
+    answers = [[code, answer["description"]] for code, answer in sorted(operation["responses"].items())]
     return (
         f"<section><h2><b>{method}</b> <code>{escape(path)}</code></h2>"
         f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>"
@@ -53,9 +53,13 @@ def _section(path: str, method: str, operation: Document, document: Document) ->
 
 
 def _parameter(parameter: Document) -> list[str]:
-    schema = parameter["schema"]
-    default = f" (default {json.dumps(schema['default'])})" if "default" in schema else ""
-    return [parameter["name"], parameter.get("description", "") + default]
+    return [parameter["name"], _described(parameter["schema"] | {"description": parameter.get("description", "")})]
+
+
+def _described(about: Document) -> str:
+    default = about.get("default")
+    said = f" (default {json.dumps(default)})" if default not in (None, "", [], {}) else ""
+    return f"{about.get('description', '')}{said}"
 
 
 def _curl(path: str, method: str, operation: Document, document: Document) -> str:
@@ -77,9 +81,7 @@ def _example(operation: Document, document: Document) -> Any:
 
 
 def _schema(name: str, schema: Document) -> str:
-    rows = [
-        [field, _type(about), about.get("description", "")] for field, about in schema.get("properties", {}).items()
-    ]
+    rows = [[field, _type(about), _described(about)] for field, about in schema.get("properties", {}).items()]
     about = escape(schema.get("description", ""))
     return f'<section id="{escape(name)}"><h2>{escape(name)}</h2><p>{about}</p>{_table(rows)}</section>'
 

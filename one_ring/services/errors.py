@@ -80,12 +80,20 @@ def named(refused: KubeError) -> TrainingServiceError:
     if isinstance(refused, Invalid) or refused.status == 400:
         return InvalidRequest(_server_faults(refused))
     if isinstance(refused, Forbidden):
-        return NotPermitted(f"{refused}: ask for a Role on {GROUP} trainingjobs in this namespace, or log in again")
+        return NotPermitted(f"{refused}{_permission_remedy(refused)}")
     if isinstance(refused, Unavailable):
         return ClusterUnavailable(f"the cluster does not answer just now: {refused}")
     if isinstance(refused, NotFound) and not refused.body:
         return NotInstalled("this cluster does not know TrainingJobs: install the one-ring chart")
     return TrainingServiceError(str(refused))
+
+
+def _permission_remedy(refused: KubeError) -> str:
+    if refused.status == 401:
+        return ": log in to the cluster again"
+    # A quota or a namespace that is going away is a 403 too, and says so itself.
+    asked_too_much = "cannot" in str(refused)
+    return f": ask for a Role on {GROUP} trainingjobs in this namespace" if asked_too_much else ""
 
 
 def _server_faults(refused: KubeError) -> list[FieldError]:

@@ -66,3 +66,18 @@ def test_a_field_that_the_cluster_does_not_know_asks_for_an_upgrade() -> None:
 
 def test_a_refusal_without_causes_keeps_its_sentence() -> None:
     assert faults(KubeError("something else", status=400)) == [("", "something else")]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "remedy"),
+    [
+        (401, "Unauthorized", "log in to the cluster again"),
+        (403, 'User "bilbo" cannot list resource "trainingjobs"', "ask for a Role"),
+        (403, "exceeded quota: gpus", "exceeded quota: gpus"),
+    ],
+)
+def test_what_is_not_permitted_comes_with_its_remedy(status: int, message: str, remedy: str) -> None:
+    said = str(named(Forbidden(message, status=status)))
+    assert said.startswith(message)
+    assert remedy in said
+    assert ("quota" in said) is ("Role" not in said and status == 403)
