@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from one_ring.api import dump_yaml, load_yaml
+
+T = TypeVar("T")
 
 
 class Line:
@@ -60,7 +64,7 @@ class Line:
         finally:
             self._open -= ends
 
-    def _run(self, coroutine):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
 
