@@ -79,14 +79,16 @@ class Job:
     def delete_child(self, attempt: int, policy: str = "Background") -> None:
         self._api.delete(self.child_path(attempt), policy=policy)
 
-    def pod(self, attempt: int = 1) -> Pod:
+    def pod(self, attempt: int = 1, *, seconds: float = 30) -> Pod:
         """Waits for the attempt's pod."""
 
         def there() -> str | None:
             names: list[str] = [pod["metadata"]["name"] for pod in pods_of(self._api, self.namespace, self.name)]
             return next((name for name in names if name.startswith(f"{self.name}-{attempt}-")), None)
 
-        return Pod(self._api, self.namespace, until(there, f"the pod of attempt {attempt} of {self.name}"))
+        return Pod(
+            self._api, self.namespace, until(there, f"the pod of attempt {attempt} of {self.name}", seconds=seconds)
+        )
 
     def trainer(self, pod: Pod, attempt: int = 1) -> Trainer:
         return Trainer(pod, self.name, port=self._operator.progress_port, ca=self._operator.ca, attempt=attempt)

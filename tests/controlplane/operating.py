@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import httpx
 
 from one_ring.api import dump_yaml
-from tests.controlplane.api import until
+from tests.controlplane.api import Api, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,3 +121,18 @@ class Operator:
         code = self.process.wait(timeout=40)
         self.process = None
         return code
+
+
+@contextmanager
+def api_server_away(kubeconfig: str) -> Iterator[None]:
+    """Stops the real API server for a while."""
+    name = Path(kubeconfig).parent.name
+    component = [str(ROOT / "deploy/local/cluster"), "component", "kube-apiserver"]
+    subprocess.run([*component, "stop", "--name", name], check=True, capture_output=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run([*component, "start", "--name", name], check=True, capture_output=True, timeout=60)
+        api = Api(kubeconfig)
+        until(lambda: api.text("/readyz") == "ok", "the API server to be back", seconds=60)
+        api.close()
