@@ -44,11 +44,11 @@ def node() -> Iterator[Cluster]:
 
 
 def _use_local_node() -> None:
-    """Points kubectl, helm and the images at it."""
+    """Points kubectl and helm at it."""
     exports = run("bash", "-c", 'eval "$(deploy/local/cluster env)"; env -0')
     for line in exports.split("\0"):
         key, _, value = line.partition("=")
-        if key in {"KUBECONFIG", "REGISTRY", "PATH"}:
+        if key in {"KUBECONFIG", "PATH"}:  # without REGISTRY pulls go by the mirror
             os.environ[key] = value
 
 
@@ -63,12 +63,18 @@ def release(node: Cluster) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(release: Cluster) -> Iterator[Cluster]:
-    """The whole world; TrainingJobs that the tests leave are deleted at the end."""
+def world(release: Cluster) -> Cluster:
+    """The release, with a base model and texts on the volumes and no jobs."""
     _put_inputs(release.volumes)
-    release.kubectl("delete", "tjob", "--all", "--wait=true")
-    yield release
-    release.kubectl("delete", "tjob", "--all", "--wait=true")
+    release.kubectl("delete", "tjob", "--all")
+    return release
+
+
+@pytest.fixture
+def cluster(world: Cluster) -> Iterator[Cluster]:
+    """The same, for one test; the jobs that it leaves go, so that the next one finds every GPU free."""
+    yield world
+    world.kubectl("delete", "tjob", "--all")
 
 
 def _put_inputs(volumes: Path) -> None:

@@ -95,11 +95,13 @@ def test_the_trainer_image_loads_its_libraries_as_nobody_without_writing(install
         "image": _image_of(installed, "trainer"),
         "command": ["/opt/venv/bin/python", "-c", IMPORTS],
         "resources": {},
-        "volumeMounts": [],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
-    installed.kubectl("apply", "-f", "-", stdin=json.dumps(helper_pod | {"spec": pod | {"containers": [container]}}))
-    installed.kubectl(
-        "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{POD}", "--timeout=5m", timeout_seconds=330
+    spec = pod | {"containers": [container], "volumes": [{"name": "tmp", "emptyDir": {}}]}
+    installed.kubectl("apply", "-f", "-", stdin=json.dumps(helper_pod | {"spec": spec}))
+    ended = {"Succeeded", "Failed"}
+    wait_for(
+        "the pod ends", lambda: (installed.get("pod", POD) or {})["status"]["phase"] in ended, deadline_seconds=300
     )
     assert installed.kubectl("logs", POD).split() == ["65532", "True", "True"]
 

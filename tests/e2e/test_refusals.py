@@ -33,7 +33,6 @@ def test_an_impossible_gpu_request_stays_queued_with_the_schedulers_reason(clust
 
     assert wait_for("the scheduler's reason is shown", reason)
     assert cluster.status(name)["phase"] == "Queued"
-    cluster.kubectl("delete", "tjob", name)
 
 
 @pytest.mark.e2e
@@ -45,7 +44,6 @@ def test_a_missing_claim_is_named(cluster: Cluster) -> None:
 
     wait_for("a condition names the claim", named)
     assert cluster.status(name)["phase"] == "Queued"
-    cluster.kubectl("delete", "tjob", name)
 
 
 @pytest.mark.e2e
@@ -56,7 +54,6 @@ def test_a_missing_secret_is_named(cluster: Cluster) -> None:
         return any("not-there" in c.get("message", "") for c in cluster.status(name).get("conditions", []))
 
     wait_for("a condition names the secret", named)
-    cluster.kubectl("delete", "tjob", name)
 
 
 @pytest.mark.e2e
@@ -71,7 +68,6 @@ def test_two_jobs_share_the_two_gpus_and_a_third_waits(cluster: Cluster) -> None
     waiting = next(name for name in names if cluster.status(name)["phase"] == "Queued")
     cluster.patch(next(name for name in names if name != waiting), cancel=True)
     cluster.wait_for_phase(waiting, "Preparing", "Running", deadline_seconds=120)
-    cluster.kubectl("delete", "tjob", *names)
 
 
 @pytest.mark.e2e
@@ -84,7 +80,6 @@ def test_only_the_jobs_own_pod_may_report_its_progress(cluster: Cluster) -> None
     foreign = run("kubectl", "-n", NAMESPACE, "create", "token", "default", "--audience=somebody-else").strip()
     assert answers(cluster, mine, {f"{token[:-6]}AAAAAA": mine, foreign: mine, "": mine}) == [401, 401, 401]
     assert answers(cluster, mine, {token: other}) == [403]
-    cluster.kubectl("delete", "tjob", mine, other)
 
 
 def read_token(cluster: Cluster, name: str) -> str:
