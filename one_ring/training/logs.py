@@ -79,6 +79,18 @@ def _described(progress: Progress) -> str:
     return "  ".join(parts)
 
 
+class _WarningsToTerminal(logging.Handler):
+    """Our own warnings, for the person at the terminal; errors are shown where they end the run."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.WARNING)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING and record.name.startswith(_OURS):
+            self._display.says(f"Warning: {record.getMessage()}")
+
+
 class _PrintsToLog(io.TextIOBase):
     """Standard output of libraries: what they print becomes log lines."""
 
@@ -104,8 +116,8 @@ def printing() -> Iterator[Display]:
     if not display.is_terminal:
         root.addHandler(_handler(logging.StreamHandler(stream)))
         sys.stdout = _PrintsToLog()
-    elif not before:
-        root.addHandler(logging.NullHandler())
+    else:
+        root.addHandler(_WarningsToTerminal(display))
     try:
         yield display
     finally:

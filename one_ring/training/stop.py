@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -44,7 +45,8 @@ class Stop:
     def _end_now(self) -> None:
         final = {"outcome": "stopped", "message": NOTHING_SAVED, "saved": False}
         if self._message_file:
-            Path(self._message_file).write_text(json.dumps(final), encoding="utf-8")
+            with suppress(OSError):  # ending matters more than telling
+                Path(self._message_file).write_text(json.dumps(final), encoding="utf-8")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": "info", "message": NOTHING_SAVED})
         os.write(1, f"{NOTHING_SAVED if os.isatty(1) else line}\n".encode())
