@@ -16,7 +16,7 @@ from demo.cluster import Cluster, connect
 from demo.curl_flow import run_curl_flow
 from demo.forward import COMMAND, URL, Forward
 from demo.guide import snippets
-from demo.places import DEMO, MODEL_NAME, NAMESPACE, TEXT, cache
+from demo.places import DEMO, MODEL_NAME, NAMESPACE, RELEASE, TEXT, cache
 from demo.problems import StepFailed
 from demo.python_flow import run_python_flow
 from demo.screen import Screen, clock
@@ -141,7 +141,7 @@ def say_where_everything_is(cluster: Cluster, adapter: Path, job_dir: str, scree
         ("the jobs", f"export KUBECONFIG={cluster.kubeconfig}; kubectl get tjob"),
         ("REST, API page", f"{COMMAND}  ->  {URL}/docs"),
         ("", "the same, finding the gateway again when it restarts: .venv/bin/python -m demo.forward"),
-        ("to end it", "make cluster-down" if cluster.is_local else f"helm uninstall {NAMESPACE} -n {NAMESPACE}"),
+        ("to end it", "make cluster-down" if cluster.is_local else f"helm uninstall {RELEASE} -n {NAMESPACE}"),
     ):
         table.add_row(f"[bold]{what}[/]", where)
     screen.put(table)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from demo.cluster import Cluster
+from demo.cluster import LOCAL_CLUSTER, Cluster
 from demo.places import PUSHED_IMAGES, ROOT
 from one_ring.api import dump_yaml, load_yaml
 
 MANIFEST = "deploy/volumes/helper-pod.yaml"
+USER = 65532  # of the helper pod, as of the trainer's
 
 
 class Volumes:
@@ -30,6 +31,8 @@ class Volumes:
     def __enter__(self) -> Self:
         doing = "starting the helper pod that holds the volumes"
         self._end()
+        if self._cluster.is_local:
+            self._take_over()
         self._cluster.kubectl("apply", "-f", "-", stdin=dump_yaml(self._manifest), doing=doing)
         waiting = ("wait", "--for=condition=Ready", f"pod/{self.pod}", "--timeout=240s")
         self._cluster.kubectl(*waiting, doing=doing, timeout_seconds=250)
@@ -48,6 +51,12 @@ class Volumes:
     def fetch(self, source: str, target: Path) -> None:
         """Copies a file or folder from a volume; ``target`` becomes that file or folder."""
         self._cluster.kubectl("cp", f"{self.pod}:{source}", str(target), doing=f"copying {source} from the volume")
+
+    def _take_over(self) -> None:
+        """Gives the pod's user what was put into the local node's folders by hand, as root."""
+        doing = "taking over the local node's folders of data and models"
+        script = f'cd "$({LOCAL_CLUSTER} volumes)" && chown -R {USER}:{USER} datasets models'
+        self._cluster.run("bash", "-c", script, doing=doing, remedy=self._cluster.remedy)
 
     def _end(self) -> None:
         self._cluster.kubectl("delete", "pod", self.pod, "--ignore-not-found", doing="ending the helper pod")

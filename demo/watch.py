@@ -18,6 +18,7 @@ POLL_SECONDS = 0.5
 STRETCH_PERCENT = 20
 PHASE_COLOURS = {"Running": "yellow", "Succeeded": "green", "Failed": "red", "Cancelled": "magenta"}
 TERMINAL = ("Succeeded", "Failed", "Cancelled")
+TALKATIVE = ("Running", "Saving")  # their numbers say it all
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def sight(status: dict[str, Any], seconds: float) -> Sight:
         epoch=progress.get("epoch") or 0.0,
         loss=progress.get("loss"),
         eta=progress.get("eta") or "",
-        message=_message(status),
+        message="" if status.get("phase") in TALKATIVE else _message(status),
     )
 
 
