@@ -127,10 +127,12 @@ class Pod:
         """The kubelet has ended it, and it is gone."""
         self._api.delete(self._path, grace_seconds=0)
 
-    def token(self, *, audience: str = PROGRESS_AUDIENCE, seconds: int = 600) -> str:
+    def token(self, *, audience: str = PROGRESS_AUDIENCE, bound: bool = True) -> str:
         """What the kubelet would project into it."""
-        bound = {"kind": "Pod", "apiVersion": "v1", "name": self.name, "uid": self.body["metadata"]["uid"]}
-        spec = {"audiences": [audience], "expirationSeconds": seconds, "boundObjectRef": bound}
+        pod = {"kind": "Pod", "apiVersion": "v1", "name": self.name, "uid": self.body["metadata"]["uid"]}
+        spec: Object = {"audiences": [audience], "expirationSeconds": 600}
+        if bound:
+            spec["boundObjectRef"] = pod
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default/token"
         token: str = self._api.post(path, {"spec": spec})["status"]["token"]
         return token
@@ -177,7 +179,7 @@ class Trainer:
 
     def post(self, report: ProgressReport | str, *, token: str | None = None, url: str = "") -> httpx.Response:
         text = report if isinstance(report, str) else report.model_dump_json(by_alias=True, exclude_none=True)
-        headers = {"Authorization": f"Bearer {self._token if token is None else token}"}
+        headers = {} if token == "" else {"Authorization": f"Bearer {token or self._token}"}
         return httpx.post(url or self._url, content=text, headers=headers, verify=self._tls, timeout=20)
 
 
