@@ -12,7 +12,6 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -21,13 +20,11 @@ from one_ring.kube import Kube, connect
 from tests.controlplane.api import Api, until
 from tests.controlplane.jobs import Jobs
 from tests.controlplane.kubelet import NODE, offer_claims, offer_node, withdraw_claims
-from tests.controlplane.operating import Operator
+from tests.controlplane.operating import CRD, ROOT, Operator
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
-ROOT = Path(__file__).resolve().parents[2]
-CRD = ROOT / "deploy/crds/trainingjobs.training.one-ring.io.yaml"
 CLUSTER_NAME = f"tests-{os.getpid()}"
 
 

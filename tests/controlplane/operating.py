@@ -19,6 +19,7 @@ from one_ring.api import dump_yaml
 from tests.controlplane.api import Api, until
 
 ROOT = Path(__file__).resolve().parents[2]
+CRD = ROOT / "deploy/crds/trainingjobs.training.one-ring.io.yaml"
 
 
 def free_port() -> int:

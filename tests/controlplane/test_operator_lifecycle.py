@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from one_ring.api import Fault, FinalReport, Outcome, Stage
+from one_ring.api import Fault, FinalReport, Outcome, Stage, dump_yaml, load_yaml
 from tests.controlplane.api import Api, until
 from tests.controlplane.jobs import Job, Jobs
 from tests.controlplane.kubelet import Pod, Trainer, succeeded, was_stopped
+from tests.controlplane.operating import CRD
 from tests.controlplane.requests import Writes
 
 
@@ -340,3 +342,29 @@ def test_nothing_is_written_when_nothing_happens(api: Api, jobs: Jobs) -> None:
     )
     assert writes.of_operator_in_all() == 0
     assert paused.status == {"phase": "Pending"}
+
+
+@pytest.fixture
+def newer_crd(api: Api) -> Iterator[None]:
+    """The CRD as a later version might have it: with a field that this operator does not know."""
+    document = load_yaml(CRD.read_text())
+    spec = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    spec["novelty"] = {"type": "string"}
+    collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    api.apply(dump_yaml(document), collection)
+    yield
+    api.apply(CRD.read_text(), collection)
+
+
+def test_a_job_that_cannot_be_read_says_so_and_hurts_no_other(jobs: Jobs, newer_crd: None) -> None:
+    def taken_with_its_field() -> Job | None:
+        made = jobs.create(novelty="x")
+        return made if "novelty" in made.body["spec"] else None
+
+    unreadable = until(taken_with_its_field, "the newer CRD to be in force")
+    assert "spec.novelty" in unreadable.shows("Accepted", "False", "Unreadable")["message"]
+    assert unreadable.children() == []
+    jobs.create().reaches("Preparing")
+    unreadable.change(novelty=None)
+    unreadable.reaches("Preparing")
+    assert unreadable.condition("Accepted") == {}

@@ -59,13 +59,13 @@ def status(phase: Phase, *attempts: Attempt, **more: Any) -> TrainingJobStatus:
 
 
 def child(number: int = 1, **more: Any) -> ChildJob:
-    known = {"key": KEY, "name": child_name(KEY.name, number), "uid": f"job-{number}", "run_id": UID, "version": 1}
-    return ChildJob(**(known | {"attempt": number, "owner_uid": UID, "created": EARLIER} | more))
+    known: dict[str, Any] = {"key": KEY, "name": child_name(KEY.name, number), "uid": f"job-{number}", "run_id": UID}
+    return ChildJob(**(known | {"version": 1, "attempt": number, "owner_uid": UID, "created": EARLIER} | more))
 
 
 def pod(number: int = 1, **more: Any) -> ChildPod:
-    known = {"key": KEY, "name": f"bot-{number}-abcde", "uid": f"pod-{number}", "run_id": UID, "version": 1}
-    return ChildPod(**(known | {"attempt": number, "owner_uid": f"job-{number}"} | more))
+    known: dict[str, Any] = {"key": KEY, "name": f"bot-{number}-abcde", "uid": f"pod-{number}", "run_id": UID}
+    return ChildPod(**(known | {"version": 1, "attempt": number, "owner_uid": f"job-{number}"} | more))
 
 
 def running(number: int = 1, **more: Any) -> ChildPod:
