@@ -26,7 +26,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         for folder in ("logs", "control"):
             (tmp_path / folder).mkdir()
         needs = after or {}
-        plan = [{"name": name, "command": command, "after": needs.get(name, [])} for name, command in commands.items()]
+        plan = [
+            {"name": name, "command": command, "after": needs.get(name, []), "after_page": ""}
+            for name, command in commands.items()
+        ]
         (tmp_path / "plan.json").write_text(json.dumps({"private_mounts": False, "components": plan}))
         started.append(subprocess.Popen([sys.executable, LOCAL / "node/supervisor.py", tmp_path]))
 

@@ -7,8 +7,10 @@ import subprocess
 
 from node import images, lifecycle, objects, preflight, tools
 from node.addresses import REGISTRY
+from node.api import allocatable, api_is_ready, node_is_ready
 from node.certificates import NODE_NAME
-from node.kubectl import api_is_ready, kubectl, node_is_ready
+from node.components import GPU_RESOURCE
+from node.kubectl import kubectl
 from node.places import WHOLE_NODE, Place
 from node.problems import Problem, Problems
 from node.processes import holders, status
@@ -98,7 +100,7 @@ def _show_components(place: Place) -> None:
 
 def _show_node(place: Place) -> int:
     print(kubectl(place, "--request-timeout=5s", "get", "nodes", "-o", "wide"), end="")
-    print(f"GPUs: {objects.gpus(place)}")
+    print(f"GPUs: {allocatable(place, NODE_NAME, GPU_RESOURCE)}")
     return 0 if node_is_ready(place, NODE_NAME) else 1
 
 

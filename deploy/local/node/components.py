@@ -10,16 +10,18 @@ from node.certificates import NODE_NAME
 from node.places import Place
 from node.tools import tool
 
+GPU_RESOURCE = "nvidia.com/gpu"
 GPUS = 2
 
 
 @dataclass(frozen=True)
 class Component:
-    """One supervised process. ``after`` are addresses that must answer before it starts."""
+    """One supervised process. It starts once the addresses ``after`` answer, and the page ``after_page`` is there."""
 
     name: str
     command: tuple[str, ...]
     after: tuple[tuple[str, int], ...] = ()
+    after_page: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -27,12 +29,13 @@ class Component:
 
 def control_plane(place: Place, ports: Ports, *, with_nodes: bool) -> list[Component]:
     """etcd, the API server, the controller manager and the scheduler."""
-    api_server = ((ports.ip, ports.api_server),)
+    # What is refused before the API server knows its roles comes back late: it waits longer with each try.
+    ready = f"{ports.server_url}/readyz"
     return [
         Component("etcd", _etcd(place, ports)),
         Component("kube-apiserver", _api_server(place, ports, with_nodes), ((ports.ip, ports.etcd),)),
-        Component("kube-controller-manager", _controller_manager(place, with_nodes), api_server),
-        Component("kube-scheduler", _scheduler(place), api_server),
+        Component("kube-controller-manager", _controller_manager(place, with_nodes), after_page=ready),
+        Component("kube-scheduler", _scheduler(place), after_page=ready),
     ]
 
 
@@ -45,7 +48,7 @@ def whole_node(place: Place, ports: Ports) -> list[Component]:
         Component("containerd", ("/usr/bin/containerd", "--config", f"{config}/containerd.toml")),
         *control_plane(place, ports, with_nodes=True),
         Component("coredns", (tool("coredns"), "-conf", f"{config}/Corefile"), api_server),
-        Component("kube-proxy", _proxy(place), api_server),
+        Component("kube-proxy", _proxy(place), after_page=f"{ports.server_url}/readyz"),
         Component("kubelet", _kubelet(place), (*api_server, REGISTRY_ADDRESS)),
         Component("gpus", _flags("gpus", count=GPUS)),
     ]
@@ -110,6 +113,9 @@ def _controller_manager(place: Place, with_nodes: bool) -> tuple[str, ...]:
         leader_elect="false",
         use_service_account_credentials="true",
         secure_port=0,
+        # Its own brake would cost seconds at the start, when every controller lists everything.
+        kube_api_qps=200,
+        kube_api_burst=400,
         # Without kubelets nobody renews the leases of the nodes that tests make.
         controllers="*" if with_nodes else "*,-node-lifecycle-controller",
     )

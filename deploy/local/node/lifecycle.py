@@ -12,9 +12,9 @@ from pathlib import Path
 
 from node import files, images, kernel, network, objects, preflight, tools
 from node.addresses import NODE_PORTS, REGISTRY, REGISTRY_ADDRESS, Ports, free_ports, listens
+from node.api import allocatable, api_is_ready, node_is_ready
 from node.certificates import CONTROL_PLANE_IDENTITIES, NODE_IDENTITIES, NODE_NAME, make_all
-from node.components import GPUS, Component, control_plane, whole_node
-from node.kubectl import api_is_ready, node_is_ready
+from node.components import GPU_RESOURCE, GPUS, Component, control_plane, whole_node
 from node.places import CHECKOUT, WHOLE_NODE, Place, state_root
 from node.problems import Problem
 from node.processes import check_alive, end_supervisor, holders, start_supervisor, supervisors
@@ -166,10 +166,13 @@ def _wait_for_the_node(place: Place) -> None:
     _wait(place, "the registry", lambda: listens(*REGISTRY_ADDRESS), deadline_seconds=30)
     images.push_pause_image()
     _wait(place, "the node", lambda: node_is_ready(place, NODE_NAME), deadline_seconds=90)
-    _wait(place, "the GPUs", lambda: objects.gpus(place) == GPUS, deadline_seconds=30)
+    _wait(place, "the GPUs", lambda: allocatable(place, NODE_NAME, GPU_RESOURCE) == GPUS, deadline_seconds=30)
 
 
 def _wait(place: Place, what: str, check: Callable[[], bool], *, deadline_seconds: float) -> None:
+    if check():
+        return
+    say(f"waiting for {what} …")
     end = time.monotonic() + deadline_seconds
     while not check():
         check_alive(place)

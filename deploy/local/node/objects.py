@@ -7,7 +7,6 @@ import os
 from typing import Any
 
 from node.addresses import DNS_SERVICE_IP, NODE_IP
-from node.certificates import NODE_NAME
 from node.kubectl import apply, kubectl
 from node.places import Place
 
@@ -30,11 +29,6 @@ def offer_names(place: Place) -> None:
         "ports": ports,
     }
     apply(place, {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}, endpoints)
-
-
-def gpus(place: Place) -> int:
-    shown = kubectl(place, "get", "node", NODE_NAME, "-o", r"jsonpath={.status.allocatable.nvidia\.com/gpu}")
-    return int(shown or 0)
 
 
 def namespace(name: str) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +33,7 @@ class Child:
         self.name: str = plan["name"]
         self.command: list[str] = plan["command"]
         self.after: list[list[Any]] = plan["after"]
+        self.after_page: str = plan["after_page"]
         self.log = state / "logs" / f"{self.name}.log"
         self.stop_file = state / "control" / f"{self.name}.stop"
         self.process: subprocess.Popen[bytes] | None = None
@@ -45,8 +48,11 @@ class Child:
                 self.count_death()
         if self.stop_file.exists():
             self.crash()
-        elif self.process is None and time.monotonic() >= self.not_before and all(map(_answers, self.after)):
+        elif self.process is None and time.monotonic() >= self.not_before and self.can_start():
             self.start()
+
+    def can_start(self) -> bool:
+        return all(map(_answers, self.after)) and (not self.after_page or _is_there(self.after_page))
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -79,6 +85,16 @@ def _answers(address: list[Any]) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((str(address[0]), int(address[1]))) == 0
+
+
+def _is_there(page: str) -> bool:
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(page, timeout=1, context=unchecked) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
 
 
 def _reap_orphans(children: list[Child]) -> None:
