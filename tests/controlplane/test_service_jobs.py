@@ -234,7 +234,7 @@ def test_a_decision_is_made_on_what_is_there_now(kube: Kube, run: Run[Any], name
 
     async def both() -> list[Any]:
         starts = (service.start_training_job(job.id), service.start_training_job(job.id))
-        return await asyncio.gather(*starts, return_exceptions=True)
+        return list(await asyncio.gather(*starts, return_exceptions=True))
 
     kinds = {type(outcome).__name__ for outcome in run(both())}
     assert kinds == {"Job", "WrongState"}

@@ -138,12 +138,10 @@ def test_the_accounts_may_do_exactly_what_they_need(
         ("one-ring-gateway", "one-ring"): GATEWAY,
         ("one-ring-gateway", "default"): set(),
     }
-    for (account, namespace), rights in expected.items():
-        wait_for(
-            f"{account} has its rights in {namespace}",
-            lambda who=account, where=namespace, these=rights: api.rights(who, where) - anyone == these,
-            deadline_seconds=20,
-        )
+    def as_expected() -> bool:
+        return all(api.rights(who, where) - anyone == rights for (who, where), rights in expected.items())
+
+    wait_for("every account has its rights", as_expected, deadline_seconds=20)
 
 
 def test_those_who_may_edit_a_namespace_may_train_in_it(api: Api) -> None:

@@ -53,11 +53,13 @@ class Ended:
     @property
     def final(self) -> dict[str, Any]:
         """The termination message."""
-        return json.loads(self.message)
+        parsed: dict[str, Any] = json.loads(self.message)
+        return parsed
 
     @property
     def report(self) -> dict[str, Any]:
-        return json.loads((self.folder / "report.json").read_text())
+        parsed: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return parsed
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -124,7 +126,7 @@ class World:
             pod.TERMINATION_MESSAGE_FILE: str(self.folder / "termination-log"),
         }
         with (self.folder / "stdout").open("wb") as out, (self.folder / "stderr").open("wb") as err:
-            command = [sys.executable, REPOSITORY / "trainer-image" / "entrypoint.py"]
+            command = [sys.executable, str(REPOSITORY / "trainer-image" / "entrypoint.py")]
             return subprocess.Popen(command, env=env, stdout=out, stderr=err)
 
     def ended(self, process: subprocess.Popen[bytes]) -> Ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import signal
@@ -187,8 +188,14 @@ def evaluating() -> bool:
 @pytest.mark.parametrize("strategy", ["steps", "epoch"])
 def test_a_stop_during_an_evaluation_does_not_wait_for_its_end(world: Any, tales: list[str], strategy: str) -> None:
     world.rows("validation.jsonl", tales)
-    met: list[bool] = []
-    stop = StopsWhen(lambda: met or (evaluating() and not met.append(True)))
+    met = False
+
+    def once_evaluating() -> bool:
+        nonlocal met
+        met = met or evaluating()
+        return met
+
+    stop = StopsWhen(once_evaluating)
 
     ended = world.run(
         stop=stop, validation_file="validation.jsonl", eval_strategy=strategy, eval_steps=2, num_train_epochs=5
@@ -201,8 +208,8 @@ def test_a_stop_during_an_evaluation_does_not_wait_for_its_end(world: Any, tales
 
 
 def test_a_stopped_adalora_run_keeps_its_adapter_but_no_checkpoint(world: Any) -> None:
-    seen: list[int] = []
-    stop = StopsWhen(lambda: seen.append(1) or len(seen) > 3)
+    looks = itertools.count()
+    stop = StopsWhen(lambda: next(looks) >= 3)
 
     ended = world.run(stop=stop, peft_method="adalora", max_steps=50)
 

@@ -18,7 +18,8 @@ def half_done(world: Any) -> Path:
     shutil.rmtree(ended.folder / "adapter")
     shutil.rmtree(ended.folder / "checkpoints" / "step-12")
     (ended.folder / "metrics.jsonl").unlink()
-    return ended.folder
+    folder: Path = ended.folder
+    return folder
 
 
 def steps(ended: Any) -> list[int]:

@@ -25,7 +25,7 @@ def shown(*statuses: dict[str, Any], terminal: bool = False) -> str:
     return console.file.getvalue()
 
 
-COURSE = [
+COURSE: list[dict[str, Any]] = [
     {"phase": "Queued"},
     {"phase": "Running", "progress": progress(0)},
     *({"phase": "Running", "progress": progress(step, 1.5)} for step in range(1, 300)),

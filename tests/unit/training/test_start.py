@@ -19,9 +19,13 @@ REPOSITORY = Path(__file__).parents[3]
 ENTRYPOINT = REPOSITORY / "trainer-image" / "entrypoint.py"
 
 
-def python(*arguments: str, cwd: Path = REPOSITORY, **env: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **env}
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+def python(
+    *arguments: str, cwd: Path = REPOSITORY, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_importing_the_trainer_loads_no_torch() -> None:
@@ -65,7 +69,7 @@ def test_every_fault_of_a_configuration_is_told_at_once_with_code_2(tmp_path: Pa
 
     done = python(
         str(ENTRYPOINT),
-        **{
+        env={
             pod.CONFIG_FILE: str(tmp_path / "config.json"),
             pod.TERMINATION_MESSAGE_FILE: str(tmp_path / "message"),
             pod.OUTPUTS_ROOT: str(tmp_path),
