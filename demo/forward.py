@@ -35,7 +35,7 @@ class Forward:
         self._thread = threading.Thread(target=self._keep, name="port-forward", daemon=True)
 
     def __enter__(self) -> Self:
-        _check_free(PORT)
+        check_port_is_free()
         self._thread.start()
         if not _answers_within(60):
             self._end()
@@ -85,15 +85,16 @@ def _answers_within(seconds: float) -> bool:
     return False
 
 
-def _check_free(port: int) -> None:
+def check_port_is_free() -> None:
+    """Raises ``StepFailed`` while something else listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("127.0.0.1", PORT))
         except OSError as taken:
-            holder = name_of_port_holder(port) or "another program"
-            remedy = f"end what listens on port {port} (the guide's curl lines need it), then: make demo"
-            raise StepFailed(f"taking port {port}", tail=f"{taken}: {holder}", remedy=remedy) from None
+            holder = name_of_port_holder(PORT) or "another program"
+            remedy = f"end what listens on port {PORT} (the guide's curl lines need it), then: make demo"
+            raise StepFailed(f"taking port {PORT}", tail=f"{taken}: {holder}", remedy=remedy) from None
 
 
 def main() -> int:

@@ -15,6 +15,12 @@ PUSHED_IMAGES = "build/images.yaml"  # chart values that pin what deploy/images 
 MODEL_NAME = "meta-llama/Llama-2-7b-chat-hf"
 
 
+def shown(path: Path) -> str:
+    """The path as one would type it."""
+    home = str(Path.home())
+    return f"~{str(path).removeprefix(home)}" if str(path).startswith(f"{home}/") else str(path)
+
+
 def cache() -> Path:
     """Everything the demo keeps between runs; shared by checkouts."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

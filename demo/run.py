@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.table import Table
 
 from demo import base_model, prepare
-from demo.cluster import Cluster, connect
+from demo.cluster import LOCAL_CLUSTER, Cluster, connect
 from demo.curl_flow import run_curl_flow
-from demo.forward import COMMAND, URL, Forward
+from demo.forward import URL, Forward, check_port_is_free
 from demo.guide import snippets
-from demo.places import DEMO, MODEL_NAME, NAMESPACE, RELEASE, TEXT, cache
+from demo.places import DEMO, MODEL_NAME, NAMESPACE, RELEASE, TEXT, cache, shown
 from demo.problems import StepFailed
 from demo.python_flow import run_python_flow
 from demo.screen import Screen, clock
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def tell(screen: Screen) -> None:
     """The whole story."""
     guide = snippets()
+    check_port_is_free()  # better now than after half an hour
     python = prepare.get_ready(screen)
     cluster = connect()
     prepare.install(cluster, screen)
@@ -86,7 +87,7 @@ def put_inputs(cluster: Cluster, screen: Screen) -> None:
             for name in ("train.jsonl", "validation.jsonl"):
                 volumes.put(TEXT / name, f"/datasets/{folder}/{name}")
     rows = len((TEXT / "train.jsonl").read_text().splitlines())
-    screen.output(f"{model}  <- {base}\n/datasets/{{data,path/to}}/train.jsonl  <- {rows} sayings")
+    screen.output(f"{model}  <- {shown(base)}\n/datasets/{{data,path/to}}/train.jsonl  <- {rows} sayings")
 
 
 def train_by_kubectl(cluster: Cluster, screen: Screen) -> str:
@@ -110,7 +111,7 @@ def fetch_adapter(cluster: Cluster, job_dir: str, screen: Screen) -> Path:
     target = cache() / "adapters" / job_dir
     target.parent.mkdir(exist_ok=True)
     with Volumes(cluster) as volumes:
-        screen.command(f"kubectl cp {volumes.pod}:/outputs/{job_dir}/adapter {target}")
+        screen.command(f"kubectl cp {volumes.pod}:/outputs/{job_dir}/adapter {shown(target)}")
         volumes.fetch(f"/outputs/{job_dir}/adapter", target)
     screen.output("\n".join(f"{file.name:<32}{file.stat().st_size:>10,} bytes" for file in sorted(target.iterdir())))
     return target
@@ -123,28 +124,33 @@ def compare(python: Path, adapter: Path, screen: Screen) -> None:
     remedy = f"check that the adapter is whole: ls -l {adapter}"
     env = os.environ | {"HF_HUB_OFFLINE": "1"}
     written = json.loads(run(*command, doing="loading the adapter with PEFT", remedy=remedy, env=env))
-    shown = Table(show_lines=True, header_style="bold", expand=True)
-    shown.add_column("without", ratio=1, style="dim")
-    shown.add_column("with the adapter", ratio=1, style="green")
+    table = Table(show_lines=True, header_style="bold", expand=True)
+    table.add_column("without", ratio=1, style="dim")
+    table.add_column("with the adapter", ratio=1, style="green")
     for pair in written:
-        shown.add_row(pair["without"], pair["with"])
-    screen.put(shown)
+        table.add_row(pair["without"], pair["with"])
+    screen.put(table)
 
 
 def say_where_everything_is(cluster: Cluster, adapter: Path, job_dir: str, screen: Screen) -> None:
     screen.step(f"Done in {clock(screen.seconds)}. Where everything is")
     table = Table.grid(padding=(0, 2))
     for what, where in (
-        ("adapter", str(adapter)),
+        ("adapter", shown(adapter)),
         ("on the volume", f"outputs: {job_dir}/ (adapter, checkpoints, report.json, metrics.jsonl, train.log)"),
-        ("base model", f"{base_model.cached_folder()} (the stand-in)"),
-        ("the jobs", f"export KUBECONFIG={cluster.kubeconfig}; kubectl get tjob"),
-        ("REST, API page", f"{COMMAND}  ->  {URL}/docs"),
-        ("", "the same, finding the gateway again when it restarts: .venv/bin/python -m demo.forward"),
+        ("base model", f"{shown(base_model.cached_folder())} (the stand-in)"),
+        ("the jobs", f"{_settings(cluster)}; kubectl get tjob"),
+        ("REST, API page", f".venv/bin/python -m demo.forward  ->  {URL}/docs"),
+        ("", "(finds the gateway again when it restarts; plain `kubectl port-forward` does not)"),
         ("to end it", "make cluster-down" if cluster.is_local else f"helm uninstall {RELEASE} -n {NAMESPACE}"),
     ):
         table.add_row(f"[bold]{what}[/]", where)
     screen.put(table)
+
+
+def _settings(cluster: Cluster) -> str:
+    """What makes kubectl in the watcher's own shell reach the cluster."""
+    return f'eval "$({LOCAL_CLUSTER} env)"' if cluster.is_local else f"export KUBECONFIG={shown(cluster.kubeconfig)}"
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ class Screen:
 
     def __init__(self, *, steps: int, record: bool = False) -> None:
         plain = Console()
-        self._console = Console(record=record, width=min(plain.width, WIDTH_COLUMNS) if plain.is_terminal else 110)
-        self._live = Console(width=self._console.width)
+        width = min(plain.width, WIDTH_COLUMNS) if plain.is_terminal else WIDTH_COLUMNS
+        self._console = Console(record=record, width=width, highlight=False)
+        # What moves is not part of the picture.
+        self._live = Console(width=width, highlight=False)
         self._started = time.monotonic()
         self._steps = steps
         self._step = 0
@@ -73,7 +75,7 @@ class Screen:
             with Live(console=self._live, transient=True, refresh_per_second=4) as live:
                 yield lambda table, _line: live.update(Padding(table, (0, 2)))
         else:
-            yield _Lines(self._console, self._started).show
+            yield _Lines(self._live, self._started).show
 
     def failed(self, problem: StepFailed) -> None:
         self._console.print()
