@@ -76,19 +76,20 @@ def worlds(draw: st.DrawFn) -> Facts:
     wishes: dict[str, Any] = {"suspend": draw(st.booleans()), "cancel": draw(st.booleans())}
     of = job(draw(statuses()), deleted=draw(st.booleans()), **wishes)
     things = {made.attempt: made for made in draw(st.lists(children(), max_size=2))}
-    newest = max([*things, *(a.number for a in of.status.attempts)], default=1)
+    newest = max([*things, *(a.number for a in of.status.attempts)], default=0)
     heard = st.builds(
         report,
         st.sampled_from(Stage),
         st.integers(0, 100),
-        number=st.integers(1, newest),  # the receiver takes none of an attempt that has no pod yet
+        number=st.integers(1, max(newest, 1)),
         final=st.none() | st.builds(final, st.sampled_from(Outcome)),
     )
     return facts(
         of,
         *things.values(),
         *draw(st.lists(pods(), max_size=3)),
-        last_report=draw(st.none() | heard),
+        # The receiver takes none of an attempt that has no pod yet.
+        last_report=draw(st.none() | heard) if newest else None,
         refusal=draw(st.none() | st.just(Refusal("exceeded quota", NOW - timedelta(seconds=3)))),
         last_write=draw(st.none() | st.just(NOW - timedelta(seconds=2))),
     )
