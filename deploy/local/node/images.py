@@ -59,8 +59,9 @@ def _from_folder(root: Path, reference: str, log: Path, *last: str) -> None:
 
 def _is_in_registry(repository: str, tag: str) -> bool:
     url = f"http://{REGISTRY}/v2/{repository}/tags/list"
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with directly.open(url, timeout=5) as answer:
             return f'"{tag}"'.encode() in answer.read()
     except OSError:
         return False

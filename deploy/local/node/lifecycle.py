@@ -30,11 +30,12 @@ def up(place: Place) -> None:
     started = time.monotonic()
     with only_one(state_root() / f"{place.name}.lock"):
         _refuse_if_another_checkout_holds_it(place)
-        if any(each.checkout.exists() and each.state == place.state for each in holders(place)):
-            _resume(place)
-        else:
-            _start(place, is_node)
-        _wait_until_usable(place, is_node)
+        try:
+            _bring_up(place, is_node)
+        except Problem:
+            # Half a cluster helps nobody: the next `up` starts from nothing, with these logs to read until then.
+            end_supervisor(place)
+            raise
     say(f"the cluster is ready after {time.monotonic() - started:.0f} s")
 
 
@@ -62,6 +63,16 @@ def _refuse_if_another_checkout_holds_it(place: Place) -> None:
         other = others[0]
         remedy = f"use that one, or stop it first: {other.checkout}/deploy/local/cluster down"
         raise Problem(f"a node is already up, started from {other.checkout}, its state in {other.state}", remedy)
+
+
+def _bring_up(place: Place, is_node: bool) -> None:
+    if any(each.checkout.exists() and each.state == place.state for each in holders(place)):
+        _resume(place)
+    else:
+        _start(place, is_node)
+    _wait(place, "the API server", lambda: api_is_ready(place), deadline_seconds=90)
+    if is_node:
+        _wait_for_the_node(place)
 
 
 def _resume(place: Place) -> None:
@@ -147,17 +158,6 @@ def _write_plan(place: Place, components: list[Component], *, private_mounts: bo
     written = place.plan_file.with_suffix(".new")
     written.write_text(json.dumps(plan, indent=1))
     written.replace(place.plan_file)
-
-
-def _wait_until_usable(place: Place, is_node: bool) -> None:
-    try:
-        _wait(place, "the API server", lambda: api_is_ready(place), deadline_seconds=90)
-        if is_node:
-            _wait_for_the_node(place)
-    except Problem:
-        # Half a cluster helps nobody: the next `up` starts from nothing, with these logs to read until then.
-        end_supervisor(place)
-        raise
 
 
 def _wait_for_the_node(place: Place) -> None:

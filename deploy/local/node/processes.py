@@ -49,6 +49,8 @@ def start_supervisor(place: Place) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd="/",
+            # No component has to leave the machine, and a proxy knows nothing of the node's addresses.
+            env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
         )
     if network and not wait_for(lambda: _network_of(outer.pid) != _network_of("self"), deadline_seconds=10):
         raise Problem("no network namespace could be made", "run as root, on a kernel that has them")

@@ -138,7 +138,7 @@ def install_packages(*, whole_node: bool) -> None:
 def _compile(module: Module) -> None:
     source, target = LOCAL / "tools" / module.folder, _folder(module)
     target.mkdir(parents=True, exist_ok=True)
-    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {module.ldflags}", "-o", f"{target}/"]
+    command = ["go", "build", "-buildvcs=false", "-trimpath", "-ldflags", f"-s -w {module.ldflags}", "-o", f"{target}/"]
     env = os.environ | {"CGO_ENABLED": "0"}
     logged([*command, *module.packages], cache() / f"log/build-{module.folder}.log", env=env, cwd=source)
     if module.folder == "etcd":
