@@ -138,6 +138,7 @@ def test_the_accounts_may_do_exactly_what_they_need(
         ("one-ring-gateway", "one-ring"): GATEWAY,
         ("one-ring-gateway", "default"): set(),
     }
+
     def as_expected() -> bool:
         return all(api.rights(who, where) - anyone == rights for (who, where), rights in expected.items())
 
