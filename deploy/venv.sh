@@ -11,7 +11,7 @@ venv=$cache/venv/$key
 uv=$cache/venv/uv/bin/uv
 if [ ! -x "$uv" ]; then
   echo "Installing uv …" >&2
-  python3 -m venv "$cache/venv/uv" && "$cache/venv/uv/bin/pip" --quiet install 'uv>=0.9,<1' >&2
+  python3 -m venv "$cache/venv/uv" && "$cache/venv/uv/bin/pip" --quiet install --require-hashes -r deploy/uv-requirements.txt >&2
 fi
 if [ ! -e "$venv/.complete" ]; then
   echo "Installing $file into $venv …" >&2
