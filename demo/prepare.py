@@ -14,10 +14,6 @@ TRAINER_REQUIREMENTS = "tests/trainer/requirements.txt"
 CHART = "deploy/helm/one-ring"
 CLAIMS = "deploy/volumes/claims.yaml"
 _LOCAL_ENV = f'eval "$({LOCAL_CLUSTER} env)"; '
-# apt works for one at a time: the base image is made once `up` has installed the packages, beside its compilations.
-_PACKAGES_THERE = (
-    'until python3 -c "from node.tools import missing_packages as m; raise SystemExit(bool(m()))"; do sleep 2; done'
-)
 
 
 def get_ready(screen: Screen) -> Path:
@@ -63,7 +59,7 @@ def _local() -> list[Task]:
         Task("cluster", [LOCAL_CLUSTER, "up"], remedy="make cluster-down, then make demo; it needs root on Debian 12"),
         Task(
             "base image",
-            ["bash", "-c", f"export PYTHONPATH=deploy/local; {_PACKAGES_THERE}; exec {LOCAL_CLUSTER} base-image"],
+            [LOCAL_CLUSTER, "base-image"],
             remedy="check that Debian's mirror answers: apt-get update",
         ),
         Task(

@@ -123,10 +123,13 @@ def missing_packages(*, whole_node: bool) -> list[str]:
 
 
 def install_packages(*, whole_node: bool) -> None:
-    """Debian's packages. Their services are not wanted: the node runs the programs itself."""
-    missing = missing_packages(whole_node=whole_node)
-    if not missing:
-        return
+    """Debian's packages, one caller at a time. Their services are not wanted: the node runs the programs itself."""
+    with only_one(cache() / "apt.lock"):
+        if missing := missing_packages(whole_node=whole_node):
+            _apt_install(missing)
+
+
+def _apt_install(missing: list[str]) -> None:
     say(f"installing {', '.join(missing)} …")
     log = cache() / "log/apt.log"
     # Without this, installing containerd and docker-registry would start them on the host.
