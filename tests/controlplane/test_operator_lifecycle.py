@@ -14,6 +14,8 @@ from tests.controlplane.kubelet import Pod, Trainer, succeeded, was_stopped
 from tests.controlplane.operating import CRD
 from tests.controlplane.requests import Writes
 
+DELETIONS = 'trainingjob_api_requests_total{resource="jobs",verb="delete"}'
+
 
 def running(job: Job, attempt: int = 1, step: int = 10) -> tuple[Pod, Trainer]:
     """The attempt, taken up to its training."""
@@ -32,7 +34,7 @@ def stopped(pod: Pod, step: int = 10) -> None:
 
 
 def test_a_plain_success_costs_one_create_and_five_status_patches(api: Api, jobs: Jobs) -> None:
-    writes = Writes(api)
+    writes, deletions = Writes(api), jobs.operator.metric(DELETIONS)
     job = jobs.create()
     pod = job.pod().scheduled()
     job.reaches("Preparing")
@@ -54,7 +56,7 @@ def test_a_plain_success_costs_one_create_and_five_status_patches(api: Api, jobs
     assert writes.of_operator("jobs", "POST") == 1
     assert writes.of_operator("trainingjobs/status", "PATCH") <= 5
     assert writes.of_operator("trainingjobs", "PATCH") == 0
-    assert writes.of_operator("jobs", "DELETE") == 0
+    assert jobs.operator.metric(DELETIONS) == deletions
     assert_untouched(api, job)
 
 
@@ -333,15 +335,21 @@ def test_nothing_is_written_when_nothing_happens(api: Api, jobs: Jobs) -> None:
     over.pod().runs().ends(0, message=succeeded())
     over.reaches("Succeeded")
     training.settles()
-    writes = Writes(api)
+    writes, deletions = Writes(api), jobs.operator.metric(DELETIONS)
     looks = jobs.operator.metric("trainingjob_reconcile_duration_seconds_count")
     until(
         lambda: jobs.operator.metric("trainingjob_reconcile_duration_seconds_count") >= looks + 9,
         "three rounds of the resync",
         seconds=60,
     )
-    assert writes.of_operator_in_all() == 0
+    assert writes.all_of_operator() == {}
+    assert jobs.operator.metric(DELETIONS) == deletions
     assert paused.status == {"phase": "Pending"}
+
+
+def _with_novelty(jobs: Jobs) -> Job | None:
+    made = jobs.create(suspend=True, novelty="x")
+    return made if "novelty" in made.body["spec"] else None
 
 
 @pytest.fixture
@@ -357,11 +365,9 @@ def newer_crd(api: Api) -> Iterator[None]:
 
 
 def test_a_job_that_cannot_be_read_says_so_and_hurts_no_other(jobs: Jobs, newer_crd: None) -> None:
-    def taken_with_its_field() -> Job | None:
-        made = jobs.create(novelty="x")
-        return made if "novelty" in made.body["spec"] else None
-
-    unreadable = until(taken_with_its_field, "the newer CRD to be in force")
+    probe = until(lambda: _with_novelty(jobs), "the newer CRD to be in force")
+    probe.settles()
+    unreadable = jobs.create(novelty="x")
     assert "spec.novelty" in unreadable.shows("Accepted", "False", "Unreadable")["message"]
     assert unreadable.children() == []
     jobs.create().reaches("Preparing")
