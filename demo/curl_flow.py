@@ -19,7 +19,7 @@ _SHOWN_LOG_LINES = 4
 
 def run_curl_flow(guide: Snippets, screen: Screen) -> str:
     """Creates a job, asks for its state, streams its log to the end and lists the jobs; answers with the job's id."""
-    screen.code(guide.create_by_curl, "bash")
+    screen.guide(guide.create_by_curl, "bash")
     job_id = str(_curl(guide.create_by_curl, screen)["id"])
     status = guide.status_by_curl.replace("{job_id}", job_id)
     _stream_log(guide.logs_by_curl.replace("{job_id}", job_id), job_id, screen)

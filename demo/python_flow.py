@@ -21,10 +21,10 @@ _REMEDY = "kubectl -n one-ring logs deploy/one-ring-operator; kubectl -n one-rin
 def run_python_flow(guide: Snippets, cluster: Cluster, screen: Screen) -> str:
     """Creates, starts, looks at and cancels a job by the SDK; answers with its id."""
     for snippet in (guide.create_by_python, guide.start_by_python):
-        screen.code(snippet, "python")
+        screen.guide(snippet, "python")
     screen.say("[dim]… the demo waits until the first epoch is over, then goes on with the guide's snippets:[/]")
     for snippet in (guide.monitor_by_python, guide.cancel_by_python):
-        screen.code(snippet, "python")
+        screen.guide(snippet, "python")
     program = "\n".join(
         [guide.create_by_python, guide.start_by_python, _WAIT, guide.monitor_by_python, guide.cancel_by_python]
     )

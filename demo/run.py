@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +28,8 @@ from one_ring.api import pod
 
 JOB_FILE = DEMO / "proverbs.yaml"
 JOB = "proverbs"
-BEGINNINGS = ("A wise man", "The king", "He that keepeth", "The heart of the")
-STEPS = 8
+BEGINNINGS = ("A wise man", "He that keepeth", "The heart of the")
+STEPS = 9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--record", type=Path, metavar="FILE", help="save what was shown as an SVG picture")
     record: Path | None = parser.parse_args(arguments).record
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended too
     screen = Screen(steps=STEPS, record=record is not None)
     try:
         tell(screen)
@@ -65,6 +67,9 @@ def tell(screen: Screen) -> None:
         screen.step("The same by the users' guide: its curl lines, as printed")
         screen.say(f"{URL} is the gateway, by a port-forward that finds it again when it restarts.")
         run_curl_flow(guide, screen)
+        screen.say(
+            "[dim]The guide's learning rate of 2e-5 suits 7 billion parameters; a model this small hardly moves.[/]"
+        )
         screen.step("And its Python snippets, as printed")
         run_python_flow(guide, cluster, screen)
     adapter = fetch_adapter(cluster, job_dir, screen)

@@ -5,12 +5,15 @@ Tables move on a terminal only; elsewhere a line is printed when something has c
 
 from __future__ import annotations
 
+import io
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.rule import Rule
@@ -26,14 +29,13 @@ Show = Callable[[RenderableType, str], None]
 
 
 class Screen:
-    """A terminal, or a log file; with ``record`` all of it can be saved as a picture."""
+    """A terminal, or a log file; with ``record`` all of it, but for what moves, can be saved as a picture."""
 
     def __init__(self, *, steps: int, record: bool = False) -> None:
         plain = Console()
         width = min(plain.width, WIDTH_COLUMNS) if plain.is_terminal else WIDTH_COLUMNS
-        self._console = Console(record=record, width=width, highlight=False)
-        # What moves is not part of the picture.
-        self._live = Console(width=width, highlight=False)
+        self._console = Console(width=width, highlight=False)
+        self._picture = Console(width=WIDTH_COLUMNS, highlight=False, file=io.StringIO(), record=record)
         self._started = time.monotonic()
         self._steps = steps
         self._step = 0
@@ -45,37 +47,42 @@ class Screen:
 
     def step(self, title: str) -> None:
         self._step += 1
-        self._console.print()
         label = f"[bold cyan]{self._step}/{self._steps}[/]  [bold]{title}[/]  [dim]{clock(self.seconds)}[/]"
-        self._console.print(Rule(label, align="left", style="cyan"))
+        self._print(Group("", Rule(label, align="left", style="cyan")))
 
     def say(self, text: str) -> None:
         """A sentence; may carry rich's markup."""
-        self._console.print(Padding(Text.from_markup(text), (0, 2)))
+        self.put(Text.from_markup(text))
 
     def command(self, command: str) -> None:
         """A command, as one would type it."""
-        self._console.print(Padding(Text(f"$ {command}", style="bold green"), (0, 2)))
+        self.put(Text(f"$ {command}", style="bold green"))
 
     def code(self, text: str, language: str) -> None:
-        shown = Syntax(text.strip("\n"), language, theme="ansi_dark", background_color="default", word_wrap=True)
-        self._console.print(Padding(shown, (0, 4)))
+        self._print(_code(text.strip("\n"), language))
+
+    def guide(self, text: str, language: str) -> None:
+        """A snippet of the guide; the picture has its beginning only."""
+        lines = text.strip("\n").splitlines()
+        begin = next(number for number, line in enumerate(lines) if not line.startswith(("#", "from ")) and line)
+        self._console.print(_code("\n".join(lines), language))
+        self._picture.print(_code(lines[begin] + (" …" if len(lines) > begin + 1 else ""), language))
 
     def output(self, text: str) -> None:
         """What a command answered, as it came."""
-        self._console.print(Padding(Text(text.rstrip("\n")), (0, 4)))
+        self._print(Padding(Text(text.rstrip("\n")), (0, 4)))
 
     def put(self, what: RenderableType) -> None:
-        self._console.print(Padding(what, (0, 2)))
+        self._print(Padding(what, (0, 2)))
 
     @contextmanager
     def moving(self) -> Iterator[Show]:
         """Gives a function that shows the present state: a table for terminals, a line for logs."""
-        if self._live.is_terminal:
-            with Live(console=self._live, transient=True, refresh_per_second=4) as live:
+        if self._console.is_terminal:
+            with Live(console=self._console, transient=True, refresh_per_second=4) as live:
                 yield lambda table, _line: live.update(Padding(table, (0, 2)))
         else:
-            yield _Lines(self._live, self._started).show
+            yield _Lines(self._console, self._started).show
 
     def failed(self, problem: StepFailed) -> None:
         self._console.print()
@@ -87,7 +94,17 @@ class Screen:
         self._console.print(Text(f"What to do: {problem.remedy}", style="bold"))
 
     def save_picture(self, file: Path) -> None:
-        file.write_text(self._console.export_svg(title="make demo", clear=False))
+        # Without the fonts that rich would fetch from elsewhere: the viewer's own will do.
+        form = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        file.write_text(self._picture.export_svg(title="make demo", code_format=form))
+
+    def _print(self, what: RenderableType) -> None:
+        for console in (self._console, self._picture):
+            console.print(what)
+
+
+def _code(text: str, language: str) -> RenderableType:
+    return Padding(Syntax(text, language, theme="ansi_dark", background_color="default", word_wrap=True), (0, 4))
 
 
 class _Lines:
