@@ -37,7 +37,7 @@ def train(config: TrainingConfig, place: Place, output_dir: Path, reporter: Repo
     resumed = _resumed(config, place, output_dir, run_id, reporter)
     tuner = _tuner(material, output_dir, run_id, resumed, reporter, stop)
 
-    reporter.enters(Stage.RUNNING, f"training for {plan.total_steps} steps")
+    reporter.enters(Stage.RUNNING, _announced(config, place, plan))
     stop.training_begins()
     tuner.go_on(resumed.path if resumed else None)
     checkpoints.clean(output_dir / "checkpoints")
@@ -91,9 +91,14 @@ def _resumed(
     if saved:
         reporter.resumes(saved)
         reporter.enters(Stage.PREPARING, f"going on from the checkpoint of step {saved.step}")
-    elif config.peft_method == "adalora" and place.attempt > 1:
-        reporter.enters(Stage.PREPARING, ADALORA_RESTARTS)
     return saved
+
+
+def _announced(config: TrainingConfig, place: Place, plan: schedule.Schedule) -> str:
+    """What begins now, in the words that the job's status shows while it runs."""
+    steps = f"training for {plan.total_steps} steps"
+    restarts = config.peft_method == "adalora" and place.attempt > 1
+    return f"{steps}; {ADALORA_RESTARTS}" if restarts else steps
 
 
 def _tuner(

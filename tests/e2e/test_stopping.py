@@ -67,3 +67,15 @@ def test_the_operator_killed_mid_run_loses_nothing(cluster: Cluster) -> None:
     status = cluster.wait_for_phase(name, "Succeeded")
     assert len(status["attempts"]) == 1
     assert status["progress"]["percent"] == 100
+
+
+@pytest.mark.e2e
+def test_a_resumed_adalora_job_starts_again_and_says_so(cluster: Cluster) -> None:
+    name = cluster.apply("adalora-again", LONG | {"peft_method": "adalora"})
+    cluster.wait_for_step(name, 2)
+    cluster.patch(name, suspend=True)
+    cluster.wait_for_phase(name, "Suspended", deadline_seconds=60)
+    cluster.patch(name, suspend=False)
+    status = cluster.wait_for_phase(name, "Running")
+    assert "starts again from step 0" in status["attempts"][-1]["message"]
+    assert "resumedFromStep" not in status["attempts"][-1]
