@@ -34,7 +34,7 @@ def train(config: TrainingConfig, place: Place, output_dir: Path, reporter: Repo
 
     material = _load(config, plan, base, files, reporter)
     run_id = place.run_id or run_identity(config, files)
-    resumed = _resumed(config, place, output_dir, run_id, reporter)
+    resumed = _resumed(config, output_dir, run_id, reporter)
     tuner = _tuner(material, output_dir, run_id, resumed, reporter, stop)
 
     reporter.enters(Stage.RUNNING, _announced(config, place, plan))
@@ -83,9 +83,7 @@ def _load(
     return Material(config, plan, machine, precision, model, tokenizer, rows[0], rows[1] if len(rows) > 1 else None)
 
 
-def _resumed(
-    config: TrainingConfig, place: Place, output_dir: Path, run_id: str, reporter: Reporter
-) -> checkpoints.Saved | None:
+def _resumed(config: TrainingConfig, output_dir: Path, run_id: str, reporter: Reporter) -> checkpoints.Saved | None:
     """The checkpoint to go on from, if any; the world hears about it."""
     saved = interrupted_run(config, output_dir, run_id)
     if saved:
