@@ -18,6 +18,7 @@ from typing import Self
 from demo.cluster import Cluster, connect, name_of_port_holder
 from demo.places import NAMESPACE
 from demo.problems import StepFailed
+from demo.shell import stop_on_signals
 
 PORT = 8000
 URL = f"http://localhost:{PORT}"
@@ -99,6 +100,7 @@ def check_port_is_free() -> None:
 
 def main() -> int:
     """Keeps the port open until Ctrl-C."""
+    stop_on_signals()
     try:
         with Forward(connect()):
             print(f"{URL} is the gateway, also when it restarts. API page: {URL}/docs. Ctrl-C ends it.", flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from demo.places import DEMO, MODEL_NAME, NAMESPACE, RELEASE, TEXT, cache, shown
 from demo.problems import StepFailed
 from demo.python_flow import run_python_flow
 from demo.screen import Screen, clock
-from demo.shell import run
+from demo.shell import alone, run, stop_on_signals
 from demo.volumes import Volumes
 from demo.watch import follow
 from one_ring.api import pod
@@ -37,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--record", type=Path, metavar="FILE", help="save what was shown as an SVG picture")
     record: Path | None = parser.parse_args(arguments).record
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended too
+    stop_on_signals()
     screen = Screen(steps=STEPS, record=record is not None)
     try:
-        tell(screen)
+        with alone():
+            tell(screen)
     except StepFailed as problem:
         screen.failed(problem)
         return 1

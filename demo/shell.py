@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +52,27 @@ def run(
     if done.returncode != 0:
         raise StepFailed(doing, tail=f"$ {' '.join(command)}\n{done.stdout}\n{done.stderr}", remedy=remedy)
     return done.stdout
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One demo at a time: a second would take the first one's job and port away."""
+    with (cache() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StepFailed("starting", tail="another demo runs on this machine", remedy="wait for its end") from None
+        yield
+
+
+def stop_on_signals() -> None:
+    """Lets SIGTERM, and SIGINT also where the shell had it ignored, end this program as Ctrl-C does: in order."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 
 from demo.problems import StepFailed
 from demo.screen import Screen
-from demo.shell import Task, last_line, run, run_side_by_side
+from demo.shell import Task, alone, last_line, run, run_side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,13 @@ def ended(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_second_demo_is_refused_while_the_first_runs() -> None:
+    with alone(), pytest.raises(StepFailed, match="starting"), alone():
+        pass
+    with alone():
+        pass
 
 
 def test_a_progress_bar_is_shown_by_its_present_state(tmp_path: Path) -> None:
