@@ -12,7 +12,7 @@ from one_ring.api import Stage
 from tests.controlplane.api import Api, until
 from tests.controlplane.faults import FaultyWay, Request
 from tests.controlplane.jobs import Job, Jobs
-from tests.controlplane.kubelet import succeeded, was_stopped
+from tests.controlplane.kubelet import Trainer, succeeded, was_stopped
 from tests.controlplane.operating import Operator, api_server_away
 
 
@@ -37,11 +37,20 @@ def jobs(api: Api, operator: Operator, claims: str) -> Jobs:
     return Jobs(api, operator, claims)
 
 
+def trains(job: Job, trainer: Trainer, step: int) -> None:
+    """Reports as a trainer does, again and again: one report alone may be lost with the operator that took it."""
+
+    def is_running() -> bool:
+        trainer.says(Stage.RUNNING, step=step)
+        return bool(job.status["phase"] == "Running")
+
+    until(is_running, f"{job.name} to be Running", seconds=60)
+
+
 def whole_life(job: Job) -> None:
     """Trains, is paused, goes on and succeeds."""
     pod = job.pod(1).runs()
-    job.trainer(pod).says(Stage.RUNNING, step=10)
-    job.reaches("Running", seconds=60)
+    trains(job, job.trainer(pod), step=10)
     job.change(suspend=True)
     until(pod.is_terminating, "the pod to be told to stop", seconds=60)
     pod.ends(143, message=was_stopped(10))
@@ -49,8 +58,7 @@ def whole_life(job: Job) -> None:
     job.reaches("Suspended", seconds=60)
     job.change(suspend=False)
     second = job.pod(2, seconds=60).runs()
-    job.trainer(second, 2).says(Stage.RUNNING, step=20)
-    job.reaches("Running", seconds=60)
+    trains(job, job.trainer(second, 2), step=20)
     second.ends(0, message=succeeded())
     job.reaches("Succeeded", seconds=60)
 
@@ -77,7 +85,8 @@ def test_a_lost_race_at_every_status_patch_changes_nothing(api: Api, way: Faulty
     job = jobs.create()
     whole_life(job)
     assert_lived_well(job)
-    assert raced["patches"] >= 14
+    # Five phases at the least (Queued, Running, Suspended, Running, Succeeded), each patch of them tried twice.
+    assert raced["patches"] >= 10
 
 
 def test_an_operator_killed_after_every_single_write_loses_nothing(way: FaultyWay, jobs: Jobs) -> None:

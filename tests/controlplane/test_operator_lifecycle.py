@@ -73,8 +73,8 @@ def test_the_events_tell_the_story(jobs: Jobs) -> None:
     pod, _ = running(job)
     pod.ends(0, message=succeeded())
     job.reaches("Succeeded")
-    reasons = {event["reason"] for event in job.events()}
-    assert {"Queued", "Running", "Succeeded"} <= reasons
+    story = {"Queued", "Running", "Succeeded"}
+    until(lambda: story <= {event["reason"] for event in job.events()}, "the events of the whole story")
 
 
 def test_the_final_report_alone_tells_of_success(jobs: Jobs) -> None:
@@ -236,7 +236,7 @@ def test_an_impossible_gpu_request_stays_queued_with_the_schedulers_reason(jobs:
     told = job.shows("Started", "False", "Unschedulable")
     assert "Insufficient nvidia.com/gpu" in told["message"]
     assert job.status["phase"] == "Queued"
-    assert "Unschedulable" in {event["reason"] for event in job.events()}
+    until(lambda: "Unschedulable" in {event["reason"] for event in job.events()}, "an event that says so")
 
 
 def test_a_third_job_waits_for_one_of_two_gpus(jobs: Jobs) -> None:
