@@ -135,7 +135,8 @@ class Task:
         self._process.wait()
 
     def last_line(self) -> str:
-        return last_line(self.log) if self._process else ""
+        """What it said last, with paths as one would type them."""
+        return last_line(self.log).replace(f"{Path.home()}/", "~/") if self._process else ""
 
 
 def run_side_by_side(tasks: Sequence[Task], screen: Screen) -> None:
