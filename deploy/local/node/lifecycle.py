@@ -42,10 +42,12 @@ def up(place: Place) -> None:
 def down(place: Place, *, purge: bool = False) -> None:
     """Ends every process, whoever started it, and removes what it left; images and volumes stay unless ``purge``."""
     preflight.check_root()
-    with only_one(state_root() / f"{place.name}.lock"):
+    lock = state_root() / f"{place.name}.lock"
+    with only_one(lock):
         _clear(place)
         if place.name != WHOLE_NODE or purge:
             shutil.rmtree(place.state, ignore_errors=True)
+            lock.unlink()
 
 
 def all_places() -> list[Place]:
