@@ -33,7 +33,8 @@ test-controlplane: venv  ## the operator, SDK and gateway against a real API ser
 	.venv/bin/pytest -q tests/controlplane
 
 test-e2e: venv venv-trainer  ## everything on a real node: kubelet, images, chart, training
-	.venv/bin/pytest -q tests/local tests/e2e
+	.venv/bin/pytest -q tests/local
+	.venv/bin/pytest -q tests/e2e
 
 crds: venv  ## generate the CRD for deploy/crds and the chart
 	.venv/bin/python -m one_ring.crd
