@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import NAMESPACE, Cluster, run
-
-REGISTRY = os.environ.get("REGISTRY", "10.245.0.1:5000")
+from tests.e2e.world import NAMESPACE, REGISTRY, Cluster, run
 
 
 def install() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import urllib.request
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from one_ring import __version__
 from one_ring.api import load_yaml
-from tests.e2e.world import ROOT, Cluster, Json, run
+from tests.e2e.world import REGISTRY, ROOT, Cluster, Json, run
 
 pytestmark = pytest.mark.e2e
 _NOT_SOURCES = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "build")
@@ -44,7 +43,7 @@ def checkout(node: Cluster, tmp_path: Path) -> Path:
 
 
 def test_a_change_of_our_code_changes_the_last_layers_only(checkout: Path) -> None:
-    registry = f"{os.environ['REGISTRY']}/scratch"
+    registry = f"{REGISTRY}/scratch"
     first = _build(checkout, registry)
     assert _build(checkout, registry) == first
     with (checkout / "one_ring/api/names.py").open("a") as file:
@@ -59,7 +58,7 @@ def test_a_change_of_our_code_changes_the_last_layers_only(checkout: Path) -> No
 
 
 def test_the_image_says_what_it_is_and_runs_as_nobody(checkout: Path) -> None:
-    registry = f"{os.environ['REGISTRY']}/scratch"
+    registry = f"{REGISTRY}/scratch"
     manifest = _fetch(registry, f"manifests/{_build(checkout, registry)}")
     config = _fetch(registry, f"blobs/{manifest['config']['digest']}")["config"]
     assert config["User"] == "65532:65532"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from one_ring.api import dump_yaml
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "one-ring"
+REGISTRY = os.environ.get("REGISTRY", "10.245.0.1:5000")  # the local node's own
 BASE_MODEL = "meta-llama/Llama-2-7b-chat-hf"
 Json = dict[str, Any]
 
