@@ -95,13 +95,13 @@ class Api:
 def until(wanted: Callable[[], T | None], what: str, *, seconds: float = 30.0) -> T:
     """Asks until there is an answer; what it waits for is named when the deadline has passed."""
     deadline = time.monotonic() + seconds
-    trouble: AssertionError | httpx.HTTPError | None = None
+    trouble: AssertionError | KeyError | httpx.HTTPError | None = None  # a key: what is asked for is not there yet
     while time.monotonic() < deadline:
         try:
             if answer := wanted():
                 return answer
             trouble = None
-        except (AssertionError, httpx.HTTPError) as error:
+        except (AssertionError, KeyError, httpx.HTTPError) as error:
             trouble = error
         time.sleep(0.05)
     raise AssertionError(f"waited {seconds:.0f} s for {what}" + (f": {trouble}" if trouble else ""))
