@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from one_ring.api import API_VERSION, KIND
@@ -28,6 +29,13 @@ class Job:
     def status(self) -> Object:
         status: Object = self.body["status"]
         return status
+
+    def writes_since(self, version: str) -> int:
+        """How often it has been written since that resourceVersion, as a watch tells it."""
+        collection, _, name = self.path.rpartition("/")
+        query = f"watch=true&fieldSelector=metadata.name%3D{name}&resourceVersion={version}&timeoutSeconds=2"
+        events = [json.loads(line) for line in self._api.text(f"{collection}?{query}").splitlines()]
+        return sum(event["type"] == "MODIFIED" for event in events)
 
     def change(self, **spec: Any) -> None:
         self._api.patch(self.path, {"spec": spec})
